@@ -1,0 +1,26 @@
+/* aead_jobs.h - how jobs reach kernels: checked once, grouped by kernel, run. */
+#ifndef SEALANE_ENGINE_AEAD_JOBS_H
+#define SEALANE_ENGINE_AEAD_JOBS_H
+
+#include "bytes.h"
+#include <sealane/aead.h>
+
+/* Checks one job's arguments: SL_OK, or the error of sl_aead_seal(). */
+SL_MUST_USE sl_err sl_aead_job_check(const struct sl_aead_job *job);
+
+/* Runs jobs that passed the check, in any mix of keys: groups them by ops and calls each kernel once per group.
+ * Opened jobs get their verdict in err; sealed ones SL_OK. `jobs` is reordered. */
+void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open);
+
+/* A kernel's verdict on one opened job: `differs` is sl_differ()'s answer about the tag. Zeroes the outputs of a job that
+ * failed. The verdict is public: a connection that got a bad record fails visibly (RFC 8446 5.2). */
+static inline void sl_aead_job_verdict(struct sl_aead_job *job, uint32_t differs) {
+  sl_declassify(&differs, sizeof differs);
+  job->err = SL_OK;
+  if (differs == 0) return;
+  job->err = SL_E_AUTH;
+  sl_wipe(job->out, job->len);
+  job->tail = 0;
+}
+
+#endif

@@ -1,0 +1,122 @@
+/* kernel.h - the contract between the engine and the kernels of each instruction set.
+ *
+ * A kernel is a constant table: one way to run one algorithm on one instruction set. engine/<arch>/kernels.c lists those
+ * of an architecture, fastest first within an algorithm; select.c takes the first that the CPU can run and that passes
+ * its known-answer test; tests and bench walk the same list. Adding a kernel is one file and one line in that list.
+ *
+ * What every kernel promises:
+ *   - it reads and writes nothing outside the bounds its job states, not even with vector loads;
+ *   - no branch and no address depends on key, text or tag bytes (lengths, pointers and key identity are public);
+ *   - it never checks arguments: the engine did. */
+#ifndef SEALANE_ENGINE_KERNEL_H
+#define SEALANE_ENGINE_KERNEL_H
+
+#include <sealane/aead.h>
+#include <sealane/cpu.h>
+#include <stdbool.h>
+
+/* ---- CPU features that kernels ask for ----------------------------------------------------------------------- */
+
+/* X(constant, name as in /proc/cpuinfo). The bit of a feature is its place in this list. */
+#define SL_CPU_FEATURES(X)                                                                                             \
+  X(SSSE3, "ssse3")                                                                                                    \
+  X(SSE41, "sse4_1")                                                                                                   \
+  X(AES, "aes")                                                                                                        \
+  X(PCLMUL, "pclmulqdq")                                                                                               \
+  X(SHANI, "sha_ni")                                                                                                   \
+  X(BMI2, "bmi2")                                                                                                      \
+  X(ADX, "adx")                                                                                                        \
+  X(AVX, "avx")                                                                                                        \
+  X(AVX2, "avx2")                                                                                                      \
+  X(VAES, "vaes")                                                                                                      \
+  X(VPCLMUL, "vpclmulqdq")                                                                                             \
+  X(AVX512F, "avx512f")                                                                                                \
+  X(AVX512BW, "avx512bw")                                                                                              \
+  X(AVX512DQ, "avx512dq")                                                                                              \
+  X(AVX512VL, "avx512vl")                                                                                              \
+  X(AVX512IFMA, "avx512ifma")                                                                                          \
+  X(AVX512VBMI, "avx512_vbmi")                                                                                         \
+  X(NEON, "asimd")                                                                                                     \
+  X(ARM_AES, "aes_arm")                                                                                                \
+  X(ARM_PMULL, "pmull")                                                                                                \
+  X(ARM_SHA2, "sha2")                                                                                                  \
+  X(ARM_SHA512, "sha512")                                                                                              \
+  X(ARM_EOR3, "sha3")                                                                                                  \
+  X(WIDE512, "fast_512bit") /* not a CPUID bit: 512-bit vectors do not slow this model down (x86_64/cpu.c) */
+
+enum sl_cpu_feature {
+#define SL_CPU_ENUM(name, text) SL_CPU_BIT_##name,
+  SL_CPU_FEATURES(SL_CPU_ENUM)
+#undef SL_CPU_ENUM
+      SL_CPU_BIT_END
+};
+#define SL_CPU(name) (UINT64_C(1) << SL_CPU_BIT_##name)
+
+/* engine/<arch>/cpu.c: the features this CPU has and the operating system lets programs use. */
+uint64_t sl_cpu_detect(void);
+/* engine/<arch>/cpu.c: the model's name, NUL-terminated, truncated to cap. */
+void sl_cpu_model(char *out, size_t cap);
+
+/* ---- AEAD ---------------------------------------------------------------------------------------------------- */
+
+struct sl_kernel;
+
+/* Key memory layout is the kernel's own business: key->mem, SL_AEAD_KEY_MEM - 16 bytes that begin 16 bytes after a
+ * 64-byte boundary. Round keys first: 16 + 11*16 = 192 and 16 + 15*16 = 256 both end on a line, where powers of H
+ * begin. */
+struct sl_aead_ops {
+  enum sl_aead aead;
+  uint16_t secret_len; /* bytes */
+  uint16_t key_len;    /* bytes of struct sl_aead_key this algorithm uses, header included: what a batch prefetches */
+  void (*expand)(struct sl_aead_key *key, const uint8_t *secret);
+  /* n >= 1 jobs whose keys all have these ops. Any mix of keys and lengths. A kernel is free in which order it does
+   * them and how many at once. Neither reads job->err; open writes it: SL_OK or SL_E_AUTH (with the outputs zeroed,
+   * by sl_aead_job_verdict() of aead_jobs.h); seal leaves it. */
+  void (*seal)(struct sl_aead_job *const *jobs, size_t n);
+  void (*open)(struct sl_aead_job *const *jobs, size_t n);
+};
+
+/* ---- the slow-path primitives -------------------------------------------------------------------------------- */
+
+/* SHA-256 and SHA-512 compression: state (host byte order words) absorbs n_blocks of 64 or 128 bytes. */
+struct sl_sha2_ops {
+  void (*compress)(void *state, const uint8_t *blocks, size_t n_blocks);
+};
+
+/* One scalar multiplication on Curve25519 (RFC 7748): out = scalar * point, u-coordinates, 32 bytes little-endian.
+ * The kernel clamps the scalar and ignores the point's top bit. out may alias point. */
+struct sl_x25519_job {
+  uint8_t *out;
+  const uint8_t *scalar;
+  const uint8_t *point;
+};
+struct sl_x25519_ops {
+  void (*run)(const struct sl_x25519_job *jobs, size_t n);
+};
+
+/* ---- kernels ------------------------------------------------------------------------------------------------- */
+
+enum sl_algorithm { SL_ALG_AES_GCM, SL_ALG_CHACHA20_POLY1305, SL_ALG_SHA256, SL_ALG_SHA512, SL_ALG_X25519, SL_ALG_END };
+
+struct sl_kernel {
+  const char *name; /* algo_isa: the file's, the symbol's (sl_kernel_<name>), the test's and the bench row's name */
+  enum sl_algorithm algorithm;
+  uint64_t needs; /* SL_CPU() bits */
+  /* One of these, by algorithm. */
+  struct sl_aead_ops aead[2]; /* AES-GCM: 128, 256; ChaCha20-Poly1305: [0] */
+  struct sl_sha2_ops sha2;
+  struct sl_x25519_ops x25519;
+};
+
+/* engine/<arch>/kernels.c: NULL-terminated; within an algorithm the fastest first and a portable one last. */
+extern const struct sl_kernel *const sl_kernel_list[];
+
+/* select.c: the kernel chosen for an algorithm. Makes the selection at first use, once, for all threads.
+ * errors: SL_E_KERNEL, SL_E_SELFTEST with *out == NULL */
+SL_MUST_USE sl_err sl_kernel_chosen(enum sl_algorithm algorithm, const struct sl_kernel **out);
+/* select.c: the kernel of this name if it exists and can run here (its known-answer test passes), else NULL. */
+const struct sl_kernel *sl_kernel_named(const char *name);
+/* "aes-gcm" ... */
+const char *sl_algorithm_name(enum sl_algorithm algorithm);
+
+#endif
