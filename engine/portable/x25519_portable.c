@@ -200,36 +200,38 @@ static struct tight invert(const struct tight *f) {
   return mul_tight(&t, &f11);
 }
 
-/* Exchanges f and g when bit is 1, leaves them when it is 0, with the same instructions. */
-static inline void swap_if(uint64_t bit, struct tight *f, struct tight *g) {
+/* f when bit is 0, g when it is 1, with the same instructions. */
+static inline struct loose choose(uint64_t bit, const struct loose *f, const struct loose *g) {
   uint64_t mask = 0 - bit;
+  struct loose h;
   __asm__("" : "+r"(mask)); /* keeps the compiler from seeing that there are two cases */
-  for (int i = 0; i < 5; i++) {
-    uint64_t x = mask & (f->limb[i] ^ g->limb[i]);
-    f->limb[i] ^= x;
-    g->limb[i] ^= x;
-  }
+  for (int i = 0; i < 5; i++) h.limb[i] = f->limb[i] ^ (mask & (f->limb[i] ^ g->limb[i]));
+  return h;
 }
 
 /* What the ladder carries from bit to bit, in projective u-coordinates U/Z: with k the scalar's bits so far,
- * (u2 : z2) is k times the point and (u3 : z3) is k + 1 times it. */
+ * (u2 : z2) is k times the point and (u3 : z3) is k + 1 times it, or the other way
+ * round. */
 struct ladder {
   struct tight u1, u2, z2, u3, z3;
 };
 
-/* One step: doubles (u2 : z2) and adds (u3 : z3) to it. Names are the formula's in RFC 7748 5. */
-static inline void step(struct ladder *l) {
+/* One step: doubles one of the two points, the second when `swap` is 1, and adds the two up. Names are the formula's in
+ * RFC 7748 5, but for the exchange of points: there it comes first, exchanging A with C and B with D. The sum of DA and CB
+ * does not notice, the difference changes its sign and is squared; so only what is doubled, F and G, needs to be chosen. */
+static inline void step(struct ladder *l, uint64_t swap) {
   struct loose A = add(&l->u2, &l->z2), B = sub(&l->u2, &l->z2);
   struct loose C = add(&l->u3, &l->z3), D = sub(&l->u3, &l->z3);
-  struct tight AA = square(&A), BB = square(&B);
+  struct loose F = choose(swap, &A, &C), G = choose(swap, &B, &D);
   struct tight DA = mul(&D, &A), CB = mul(&C, &B);
-  struct loose E = sub(&AA, &BB), sum = add(&DA, &CB), difference = sub(&DA, &CB);
+  struct tight FF = square(&F), GG = square(&G);
+  struct loose sum = add(&DA, &CB), difference = sub(&DA, &CB), E = sub(&FF, &GG);
   struct tight difference2 = square(&difference), a24E = mul_a24(&E);
-  struct loose t = add(&AA, &a24E);
+  struct loose t = add(&FF, &a24E);
 
   l->u3 = square(&sum);
   l->z3 = mul_tight(&l->u1, &difference2);
-  l->u2 = mul_tight(&AA, &BB);
+  l->u2 = mul_tight(&FF, &GG);
   l->z2 = mul(&E, &t);
 }
 
@@ -237,7 +239,7 @@ static void multiply(const struct sl_x25519_job *job) {
   struct ladder l = {.u2 = {{1}}, .z3 = {{1}}};
   struct tight result;
   uint8_t k[32];
-  uint64_t swapped = 0;
+  uint64_t before = 0;
 
   /* Clamping (RFC 7748 5): a multiple of the cofactor 8, bit 255 clear, bit 254 set. */
   memcpy(k, job->scalar, 32);
@@ -246,16 +248,12 @@ static void multiply(const struct sl_x25519_job *job) {
   k[31] |= 0x40;
   l.u1 = l.u3 = decode(job->point);
 
-  /* Instead of swapping back after each step, swap when a bit differs from the one before. */
+  /* The points are exchanged when a bit differs from the one before. The last bit is 0, so they end in order. */
   for (int i = 254; i >= 0; i--) {
     uint64_t bit = k[i / 8] >> (i % 8) & 1u;
-    swap_if(swapped ^ bit, &l.u2, &l.u3);
-    swap_if(swapped ^ bit, &l.z2, &l.z3);
-    swapped = bit;
-    step(&l);
+    step(&l, before ^ bit);
+    before = bit;
   }
-  swap_if(swapped, &l.u2, &l.u3);
-  swap_if(swapped, &l.z2, &l.z3);
 
   result = invert(&l.z2);
   result = mul_tight(&l.u2, &result);
