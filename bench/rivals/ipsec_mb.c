@@ -4,9 +4,12 @@
  *   job      ChaCha20-Poly1305: get_next_job, fill, submit_job_nocheck
  *   burst    ChaCha20-Poly1305: the same for up to 128 jobs in one submission
  *
- * AES-GCM has the direct way only: its jobs end in the same function, one dispatch and some twenty stores later. For
- * ChaCha20-Poly1305 the jobs end in a one-pass function that the direct way does not reach. An open compares
- * the tag here, since the library only computes it. */
+ * AES-GCM has the direct way only: its jobs end in the same function, a dispatch and some twenty stores later. For
+ * ChaCha20-Poly1305 they end in a one-pass function that the direct way does not reach. Seal of 64 bytes, batch of 32,
+ * ns a record, direct / job / burst: AES-128-GCM 25.1 / 32.9 / 29.9, ChaCha20-Poly1305 300 / 175 / 171; at 16 KiB
+ * AES-128-GCM 684 / 720 / 721, ChaCha20-Poly1305 3125 / 3087 / 3061 (1.3.0, AMD EPYC Zen 5, 2026-11-23).
+ *
+ * An open compares the tag here, since the library only computes it. */
 #include "../bench.h"
 #include "rival.h"
 #include <intel-ipsec-mb.h>
