@@ -1,0 +1,10 @@
+/* kernels.c - the kernels of x86-64: within an algorithm the fastest first, the portable one last. */
+#include "engine/portable/kernels.h"
+
+const struct sl_kernel *const sl_kernel_list[] = {
+    /* AES-GCM */
+    &sl_kernel_gcm_portable,
+    /* ChaCha20-Poly1305 */
+    &sl_kernel_chapoly_portable,
+    NULL,
+};
