@@ -6,5 +6,10 @@ const struct sl_kernel *const sl_kernel_list[] = {
     &sl_kernel_gcm_portable,
     /* ChaCha20-Poly1305 */
     &sl_kernel_chapoly_portable,
+    /* SHA-2 */
+    &sl_kernel_sha256_portable,
+    &sl_kernel_sha512_portable,
+    /* X25519 */
+    &sl_kernel_x25519_portable,
     NULL,
 };

@@ -6,5 +6,8 @@
 
 extern const struct sl_kernel sl_kernel_chapoly_portable;
 extern const struct sl_kernel sl_kernel_gcm_portable;
+extern const struct sl_kernel sl_kernel_sha256_portable;
+extern const struct sl_kernel sl_kernel_sha512_portable;
+extern const struct sl_kernel sl_kernel_x25519_portable;
 
 #endif

@@ -1,4 +1,4 @@
-# file, its ISA flags (a list in quotes)
+# file, its ISA flags with spaces between them
 set(isa_flags
   cpu.c ""
   kernels.c ""
