@@ -3,7 +3,7 @@
 #ifndef SEALANE_ENGINE_X86_64_BLOCK_H
 #define SEALANE_ENGINE_X86_64_BLOCK_H
 
-#include "../bytes.h"
+#include "engine/bytes.h"
 #include <immintrin.h>
 
 /* 16 x ff, then 16 x 00: read at 16 - n for a mask of the first n bytes. */

@@ -1,6 +1,6 @@
 /* cpu.c - what an x86-64 CPU can do and the operating system lets programs use: CPUID and XGETBV (Intel SDM volume 1
  * chapters 13 and 14, volume 2 CPUID; AMD APM volume 3 appendix E). */
-#include "../kernel.h"
+#include "engine/kernel.h"
 
 #include <cpuid.h>
 #include <string.h>

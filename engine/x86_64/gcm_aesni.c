@@ -1,8 +1,8 @@
 /* gcm_aesni.c - AES-GCM one block a vector: every x86-64 with AES and PCLMULQDQ. */
-#include "vec128.h"
+#include "engine/x86_64/vec128.h"
 
-#include "gcm_template.h"
-#include "kernels.h"
+#include "engine/x86_64/gcm_template.h"
+#include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_gcm_aesni = {
     .name = "gcm_aesni",

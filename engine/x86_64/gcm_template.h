@@ -21,8 +21,8 @@
 #ifndef SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 #define SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 
-#include "../aead_jobs.h"
-#include "../kernel.h"
+#include "engine/aead_jobs.h"
+#include "engine/kernel.h"
 
 enum {
   V_GROUP = 8,                   /* vectors: aesenc takes 4 cycles and two start in each (Zen 3 to 5) */

@@ -3,7 +3,7 @@
 #ifndef SEALANE_ENGINE_X86_64_VEC128_H
 #define SEALANE_ENGINE_X86_64_VEC128_H
 
-#include "block.h"
+#include "engine/x86_64/block.h"
 
 typedef __m128i v;
 

@@ -2,7 +2,7 @@
 #ifndef SEALANE_ENGINE_X86_64_VEC512_H
 #define SEALANE_ENGINE_X86_64_VEC512_H
 
-#include "block.h"
+#include "engine/x86_64/block.h"
 
 typedef __m512i v;
 
