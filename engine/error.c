@@ -12,7 +12,8 @@ static const struct error_row errors[] = {
     SL_ERRORS(ERROR_ROW)
 #undef ERROR_ROW
 };
-static const struct error_row unknown = {"SL_E_?", "an error number this library does not know", SL_ALERT_INTERNAL_ERROR};
+static const struct error_row unknown = {"SL_E_?", "an error number this library does not know",
+                                         SL_ALERT_INTERNAL_ERROR};
 
 static const struct error_row *row(sl_err err) {
   return (unsigned)err < SL_ERR_END ? &errors[err] : &unknown;

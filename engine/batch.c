@@ -1,0 +1,166 @@
+/* batch.c - all cryptography happens in sl_batch_run(): round after round of records, work and tasks, until nothing is
+ * left but waiting for the caller. work.h says what a round is and why in this order. */
+#include "aead_jobs.h"
+#include "bytes.h"
+#include "record_run.h"
+#include "work.h"
+
+/* A batch's memory: its own records, then the two arrays of pointers. */
+#define RECORD_MEM_LEN (sizeof(struct sl_record) + sizeof(struct sl_record *) + sizeof(struct sl_aead_job *))
+#define MEM_ALIGN      16u
+
+size_t sl_batch_mem_len(size_t n_records) {
+  return n_records > SIZE_MAX / RECORD_MEM_LEN ? SIZE_MAX : n_records * RECORD_MEM_LEN;
+}
+
+sl_err sl_batch_init(struct sl_batch *batch, size_t n_records, void *mem, size_t mem_len) {
+  if (n_records == 0 || mem == NULL || (uintptr_t)mem % MEM_ALIGN != 0) return SL_E_ARG;
+  if (n_records > SIZE_MAX / RECORD_MEM_LEN || mem_len < sl_batch_mem_len(n_records)) return SL_E_SPACE;
+  *batch = (struct sl_batch){.cap = n_records};
+  struct sl_record *own = mem;
+  batch->records = (struct sl_record **)(own + n_records);
+  batch->jobs = (struct sl_aead_job **)(batch->records + n_records);
+  batch->tasks_end = &batch->tasks;
+  batch->works_end = &batch->works;
+  for (size_t i = n_records; i-- > 0;) sl_batch_return(batch, &own[i]);
+  return SL_OK;
+}
+
+void sl_batch_wipe(struct sl_batch *batch) {
+  *batch = (struct sl_batch){0};
+}
+
+size_t sl_batch_room(const struct sl_batch *batch) {
+  return batch->cap - batch->n_records;
+}
+
+sl_err sl_batch_add(struct sl_batch *batch, struct sl_record *record) {
+  if (record->err != SL_E_PENDING) return SL_E_ARG;
+  if (batch->n_records == batch->cap) return SL_E_FULL;
+  batch->records[batch->n_records++] = record;
+  return SL_OK;
+}
+
+struct sl_record *sl_batch_lend(struct sl_batch *batch, struct sl_task *owner) {
+  struct sl_record *record = batch->lendable;
+  if (record == NULL || batch->n_records == batch->cap) return NULL;
+  batch->lendable = record->next;
+  *record = (struct sl_record){.owner = owner, .is_lent = true};
+  return record;
+}
+
+void sl_batch_return(struct sl_batch *batch, struct sl_record *record) {
+  record->is_lent = false;
+  record->next = batch->lendable;
+  batch->lendable = record;
+}
+
+void sl_batch_wake(struct sl_batch *batch, struct sl_task *task) {
+  if (task->is_awake) return;
+  task->is_awake = true;
+  task->next = NULL;
+  *batch->tasks_end = task;
+  batch->tasks_end = &task->next;
+}
+
+void sl_batch_submit(struct sl_batch *batch, struct sl_work *work) {
+  work->next = NULL;
+  *batch->works_end = work;
+  batch->works_end = &work->next;
+}
+
+/* ---- one round ----------------------------------------------------------------------------------------------- */
+
+static void stats_count(struct sl_batch_stats *stats, const struct sl_record *record) {
+  if (record->is_open) {
+    stats->n_opened++;
+    stats->opened_bytes += record->plain_len;
+    if (record->err != SL_OK) stats->n_open_failed++;
+  } else {
+    stats->n_sealed++;
+    stats->sealed_bytes += record->plain_len;
+  }
+}
+
+static void stats_count_pass(struct sl_batch_stats *stats, size_t n_records) {
+  const size_t n_bins = sizeof stats->n_records_log2 / sizeof stats->n_records_log2[0];
+  size_t bin = (size_t)(63 - __builtin_clzll(n_records));
+  stats->n_records_log2[bin < n_bins ? bin : n_bins - 1]++;
+}
+
+/* Seals from the front of the array of jobs, opens from its back: each kernel then gets one call per direction. */
+static void run_records(struct sl_batch *batch) {
+  size_t n = batch->n_records, n_seals = 0, n_opens = 0;
+  for (size_t i = 0; i < n; i++) {
+    struct sl_record *record = batch->records[i];
+    if (record->is_open)
+      batch->jobs[n - ++n_opens] = &record->job;
+    else
+      batch->jobs[n_seals++] = &record->job;
+  }
+  if (n_seals > 0) sl_aead_jobs_run(batch->jobs, n_seals, false);
+  if (n_opens > 0) sl_aead_jobs_run(batch->jobs + n_seals, n_opens, true);
+  stats_count_pass(&batch->stats, n);
+
+  batch->n_records = 0;
+  for (size_t i = 0; i < n; i++) {
+    struct sl_record *record = batch->records[i];
+    sl_record_finish(record);
+    stats_count(&batch->stats, record);
+    if (record->owner != NULL)
+      sl_batch_wake(batch, record->owner);
+    else if (record->is_lent)
+      sl_batch_return(batch, record);
+  }
+}
+
+/* Moves the works that share the first one's run from *list to a list of their own. */
+static struct sl_work *take_kind(struct sl_work **list) {
+  struct sl_work *kind = NULL, **kind_end = &kind, **link = list;
+  void (*run)(struct sl_work *, struct sl_batch *) = (*list)->run;
+  while (*link != NULL) {
+    struct sl_work *work = *link;
+    if (work->run != run) {
+      link = &work->next;
+      continue;
+    }
+    *link = work->next;
+    work->next = NULL;
+    *kind_end = work;
+    kind_end = &work->next;
+  }
+  return kind;
+}
+
+static void run_works(struct sl_batch *batch) {
+  struct sl_work *list = batch->works;
+  batch->works = NULL;
+  batch->works_end = &batch->works;
+  while (list != NULL) {
+    struct sl_work *kind = take_kind(&list);
+    kind->run(kind, batch);
+    for (struct sl_work *work = kind; work != NULL; work = work->next)
+      if (work->owner != NULL) sl_batch_wake(batch, work->owner);
+  }
+}
+
+static void run_tasks(struct sl_batch *batch) {
+  struct sl_task *task = batch->tasks;
+  batch->tasks = NULL;
+  batch->tasks_end = &batch->tasks;
+  while (task != NULL) {
+    struct sl_task *next = task->next;
+    task->is_awake = false;
+    task->step(task, batch);
+    task = next;
+  }
+}
+
+void sl_batch_run(struct sl_batch *batch) {
+  if (batch->n_records > 0 || batch->works != NULL || batch->tasks != NULL) batch->stats.n_runs++;
+  while (batch->n_records > 0 || batch->works != NULL || batch->tasks != NULL) {
+    if (batch->n_records > 0) run_records(batch);
+    if (batch->works != NULL) run_works(batch);
+    if (batch->tasks != NULL) run_tasks(batch);
+  }
+}
