@@ -1,6 +1,6 @@
 /* buffer.c - growing bytes. realloc() would leave copies of old content in freed memory, hence copy, wipe, free. */
 #include "buffer.h"
-#include "bytes.h"
+#include <engine/bytes.h>
 #include <stdlib.h>
 
 enum { BUFFER_FIRST = 64 };

@@ -4,7 +4,7 @@
 #define SEALANE_HANDSHAKE_CODEC_H
 
 #include "buffer.h"
-#include "bytes.h"
+#include <engine/bytes.h>
 
 /* The bytes not read yet. All-zero reads as an absent or empty field. */
 struct sl_reader {

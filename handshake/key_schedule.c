@@ -1,7 +1,7 @@
 /* key_schedule.c - RFC 8446 section 7.1 to 7.3. Time depends on lengths alone; no intermediate value outlives its call. */
 #include "key_schedule.h"
-#include "bytes.h"
-#include "hkdf.h"
+#include <engine/bytes.h>
+#include <engine/hkdf.h>
 
 sl_err sl_derive_secret(enum sl_hash hash, const struct sl_secret *secret, const char *label,
                         const uint8_t *transcript_hash, struct sl_secret *out) {

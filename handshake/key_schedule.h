@@ -3,7 +3,7 @@
 #ifndef SEALANE_HANDSHAKE_KEY_SCHEDULE_H
 #define SEALANE_HANDSHAKE_KEY_SCHEDULE_H
 
-#include "sha2.h"
+#include <engine/sha2.h>
 #include <sealane/record.h>
 
 /* The longest hash of a TLS 1.3 suite: SHA-384. */

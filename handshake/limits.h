@@ -11,7 +11,7 @@
 /* Records in a row that carry no application data (empty ones, KeyUpdate, ChangeCipherSpec, user_canceled) before the peer
  * is refused. Data in either direction starts the count anew. A peer has no need for more than a few; an application that
  * rotates keys on a silent connection gets this many answers. */
-#define SL_IDLE_RECORDS_MAX 64u
+#define SL_IDLE_RECORDS_MAX 32u
 
 /* Bytes of 0-RTT records skipped for a client that offered early data this server refuses (RFC 8446 4.2.10). Servers that
  * hand out tickets for early data allow 14 to 16 KiB as a rule; records and headers included this is four times that. */
