@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""Runs the test programs through ctest, pass by pass, and counts their test cases.
+
+A pass is one build and one environment. Test programs are cmocka's, or scripts that speak TAP ("ok 1 - name"); a program
+that speaks neither is one case. A program that dies, times out or leaves declared cases unrun has failed those cases.
+What is not run is printed as "n/a NAME: reason". The last line is "N passed, M failed[, K skipped]", alone.
+
+Labels of tests (tests/CMakeLists.txt): kernel  runs once more under each kernel, in turn
+                                        full    slow: only with --full
+                                        once    about sources or packages, not code: only in the release pass
+                                        native  needs this machine's own kernel or tools: not under emulation
+                                        ct      runs itself under valgrind: only in the ct pass
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OUTPUT_MAX = 64 << 20  # bytes of one test's output that ctest keeps for us
+SHOWN_MAX = 200  # lines of a failed test's output that we show
+
+
+# ---- what a test program's output says -------------------------------------------------------------------------------
+
+CMOCKA_LINE = re.compile(r"\[(==========|  RUN     | RUN      |       OK |  FAILED  |  SKIPPED |  ERROR   )\] (.*)")
+CMOCKA_PLAN = re.compile(r"(?:.*: )?Running (\d+) test\(s\)")
+TAP_LINE = re.compile(r"^(not )?ok\b(?:\s+\d+)?\s*(?:-\s*)?(.*)$")
+TAP_PLAN = re.compile(r"^1\.\.(\d+)\s*(?:#.*)?$")
+
+
+def cmocka_cases(lines):
+    """Yields (name, verdict) of each case cmocka declared; None when the output is not cmocka's."""
+    cases, declared, running = [], 0, None
+    for line in lines:
+        match = CMOCKA_LINE.search(line)
+        if not match:
+            continue
+        kind, name = match.group(1).strip(), match.group(2).strip()
+        if kind == "==========":
+            plan = CMOCKA_PLAN.match(name)
+            declared += int(plan.group(1)) if plan else 0
+        elif kind == "RUN":
+            if running is not None:
+                cases.append((running, "failed"))
+            running = name
+        elif running is not None and name == running:
+            cases.append((running, {"OK": "passed", "SKIPPED": "skipped"}.get(kind, "failed")))
+            running = None
+    if running is not None:
+        cases.append((running + " (died)", "failed"))
+    if declared == 0 and not cases:
+        return None
+    cases += [("a declared case that did not run", "failed")] * (declared - len(cases))
+    return cases
+
+
+def tap_cases(lines):
+    """The same for TAP; None when the output holds no plan and no test line."""
+    cases, planned = [], None
+    for line in lines:
+        plan = TAP_PLAN.match(line)
+        if plan:
+            planned = (planned or 0) + int(plan.group(1))
+            continue
+        match = TAP_LINE.match(line)
+        if match:
+            skip = re.search(r"#\s*skip\b", match.group(2), re.I)
+            cases.append((match.group(2), "failed" if match.group(1) else "skipped" if skip else "passed"))
+    if planned is None:
+        return None  # "ok" alone is too common a word to be taken for TAP
+    cases += [("a planned case that did not run", "failed")] * (planned - len(cases))
+    return cases
+
+
+def program_cases(name, status, output):
+    """All (name, verdict) of one program, from ctest's verdict and the program's own words."""
+    if status == "notrun" or status == "disabled":
+        return [(f"{name} could not be started", "failed")]
+    lines = output.splitlines()
+    cases = cmocka_cases(lines)
+    if cases is None:
+        cases = tap_cases(lines)
+    if cases is None:
+        cases = [(name, "passed" if status == "run" else "failed")]
+    if status != "run" and not any(verdict == "failed" for _, verdict in cases):
+        cases.append((f"{name} ended badly after its cases", "failed"))
+    if status == "run" and any(verdict == "failed" for _, verdict in cases):
+        cases.append((f"{name} reported success in spite of that", "failed"))
+    return cases
+
+
+# ---- one pass --------------------------------------------------------------------------------------------------------
+
+
+class Tally:
+    def __init__(self, jobs, only):
+        self.jobs, self.only = jobs, only
+        self.count = Counter()
+        self.failures = []
+        self.remarks = set()
+        self.programs = 0
+
+    def not_run(self, what, why):
+        line = f"n/a {what}: {why}"
+        if line not in self.remarks:
+            self.remarks.add(line)
+            print(f"  {line}", flush=True)
+
+    def fail(self, title, why):
+        self.count["failed"] += 1
+        self.failures.append(f"{title}: {why}")
+        print(f"  FAILED {why}", flush=True)
+
+    def run(self, title, directory, environment=None, label=None, without=()):
+        """One pass of ctest in `directory` over tests with `label` and with none of `without`."""
+        print(f"== {title}", flush=True)
+        if not (directory / "CTestTestfile.cmake").exists():
+            return self.fail(title, f"{directory} is not built")
+        report = directory / "tests.xml"
+        report.unlink(missing_ok=True)
+        command = ["ctest", "--test-dir", str(directory), "-j", str(self.jobs), "--output-junit", str(report),
+                   "--test-output-size-passed", str(OUTPUT_MAX), "--test-output-size-failed", str(OUTPUT_MAX),
+                   "--no-tests=ignore", "--timeout", "600"]
+        command += ["-R", self.only] if self.only else []
+        command += ["-L", f"^{label}$"] if label else []
+        command += ["-LE", "^(" + "|".join(without) + ")$"] if without else []
+        begin = time.monotonic()
+        result = subprocess.run(command, env={**os.environ, **(environment or {})}, capture_output=True, text=True)
+        if not report.exists():
+            print(result.stdout + result.stderr)
+            return self.fail(title, f"ctest ended with {result.returncode} and left no report")
+
+        count, slowest = Counter(), (0.0, "")
+        suite = ElementTree.fromstring(clean_xml(report.read_bytes()))
+        for program in suite.iter("testcase"):
+            name, output = program.get("name"), program.findtext("system-out") or ""
+            slowest = max(slowest, (float(program.get("time") or 0), name))
+            cases = program_cases(name, program.get("status"), output)
+            bad = [case for case, verdict in cases if verdict == "failed"]
+            count.update(verdict for _, verdict in cases)
+            self.failures += [f"{title}: {name}: {case}" for case in bad]
+            self.programs += 1
+            for line in output.splitlines():
+                if re.match(r"\s*(ok \d+ - )?n/a\b", line):
+                    self.not_run(f"{name}", re.sub(r"^.*?n/a:?\s*", "", line))
+            if bad:
+                lines = output.splitlines()
+                print(f"  FAILED {name}: {', '.join(bad)}; it said{' at its end' * (len(lines) > SHOWN_MAX)}:")
+                print("".join(f"    | {line}\n" for line in lines[-SHOWN_MAX:]), end="", flush=True)
+        self.count += count
+        words = [f"{count[verdict]} {verdict}" for verdict in ("passed", "failed", "skipped") if count[verdict]]
+        slow = f", slowest {slowest[1]} {slowest[0]:.1f} s" if slowest[1] else ""
+        print(f"  cases: {', '.join(words) or 'none'} ({time.monotonic() - begin:.1f} s{slow})", flush=True)
+
+
+def clean_xml(raw):
+    """ctest copies a program's bytes into its report as they are; XML forbids most control characters."""
+    text = raw.decode("utf-8", "replace")
+    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
+
+
+def with_label(directory, label):
+    """Names of the tests of a build that carry a label."""
+    shown = subprocess.run(["ctest", "--test-dir", str(directory), "--show-only=json-v1", "-L", f"^{label}$"],
+                           capture_output=True, text=True, check=True)
+    return [test["name"] for test in json.loads(shown.stdout)["tests"]]
+
+
+def kernels(directory, emulator=()):
+    """What the library of this build says of its kernels: dictionaries with name, algorithm, available, reason."""
+    shown = subprocess.run([*emulator, str(directory / "tests" / "list_kernels")], capture_output=True, text=True,
+                           check=True)
+    return [json.loads(line) for line in shown.stdout.splitlines()]
+
+
+def forced_sets(listed, one_by_one):
+    """Values of SEALANE_KERNELS that force every available kernel at least once: each alone, or, because algorithms do
+    not meet inside a kernel, the n-th of every algorithm together."""
+    available = [kernel for kernel in listed if kernel["available"]]
+    if one_by_one:
+        return [kernel["name"] for kernel in available]
+    by_algorithm = {}
+    for kernel in available:
+        by_algorithm.setdefault(kernel["algorithm"], []).append(kernel["name"])
+    depth = max(map(len, by_algorithm.values()), default=0)
+    return [",".join(names[row] for names in by_algorithm.values() if row < len(names)) for row in range(depth)]
+
+
+# ---- the passes ------------------------------------------------------------------------------------------------------
+
+SANITIZERS = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=1",
+              "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+
+
+def run_kernels(tally, full):
+    directory = ROOT / "build"
+    listed = kernels(directory)
+    for kernel in listed:
+        if not kernel["available"]:
+            tally.not_run(f"kernel {kernel['name']}", kernel["reason"])
+    for names in forced_sets(listed, one_by_one=full):
+        tally.run(f"kernels {names}", directory, {"SEALANE_KERNELS": names}, label=None if full else "kernel",
+                  without=("once", "ct", "full"))
+
+
+def run_cross(tally, _full):
+    directory = ROOT / "build-cross"
+    for label, why in (("native", "does not run under emulation"), ("once", "is about sources, run in the release pass")):
+        for name in with_label(directory, label):
+            tally.not_run(f"{name} on aarch64", why)
+    tally.run("aarch64 under qemu-user", directory, without=("native", "once", "ct", "full"))
+
+
+def run_ct(tally, _full):
+    for directory in sorted((ROOT / "build-ct").glob("*-O[123]")):
+        tally.run(f"constant time, {directory.name}", directory, label="ct")
+
+
+PASSES = {
+    "release": lambda tally, full: tally.run(
+        "release", ROOT / "build", without=("ct",) if full else ("ct", "full")),
+    "asan": lambda tally, full: tally.run(
+        "ASan + UBSan", ROOT / "build-asan", SANITIZERS, without=("ct", "once") if full else ("ct", "once", "full")),
+    "kernels": run_kernels,
+    "cross": run_cross,
+    "ct": run_ct,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="slow tests too, and the whole suite under each kernel")
+    parser.add_argument("--only", metavar="NAME", help="only tests whose name matches this regular expression")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("passes", nargs="+", choices=PASSES, metavar="PASS", help=", ".join(PASSES))
+    arguments = parser.parse_args()
+
+    begin = time.monotonic()
+    tally = Tally(arguments.jobs, arguments.only)
+    for name in arguments.passes:
+        PASSES[name](tally, arguments.full)
+    if tally.programs == 0:
+        tally.fail("all passes", f"no test matches {arguments.only}" if arguments.only else "there are no tests")
+
+    if tally.failures:
+        print("\nfailed:")
+        for failure in tally.failures:
+            print(f"  {failure}")
+    print(f"\n{tally.programs} runs of test programs in {time.monotonic() - begin:.0f} s")
+    skipped = f", {tally.count['skipped']} skipped" if tally.count["skipped"] else ""
+    print(f"{tally.count['passed']} passed, {tally.count['failed']} failed{skipped}")
+    return 1 if tally.count["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

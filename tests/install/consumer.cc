@@ -1,0 +1,2 @@
+// consumer.cc - the same program as C++.
+#include "consumer.c"

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# run.sh BUILD - installs BUILD into a scratch directory and uses it as strangers do: by pkg-config, by find_package,
+# shared and static, each header alone, from C and from C++. TAP.
+set -euo pipefail
+build=$1
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+prefix=$scratch/moved
+count=0 failed=0
+
+# try WHAT COMMAND...: one case; what the command printed is shown when it fails.
+try() {
+  local what=$1
+  shift
+  count=$((count + 1))
+  if "$@" >"$scratch/log" 2>&1; then
+    echo "ok $count - $what"
+  else
+    failed=$((failed + 1))
+    echo "not ok $count - $what"
+    sed 's/^/# /' "$scratch/log"
+  fi
+}
+
+install_and_move() { # a package must not remember where it was built or first installed
+  cmake --install "$build" --prefix "$scratch/first" && mv "$scratch/first" "$prefix"
+}
+flags() { pkg-config "$@" sealane; }
+soname() { readelf -d "$prefix/lib/libsealane.so" | grep -F 'SONAME' | grep -F '[libsealane.so.0]'; }
+names_nothing_here() { ! grep -rlIF -e "$build" -e "$scratch" "$prefix"; }
+by_pkg_config() {
+  # shellcheck disable=SC2046 # a list of flags
+  cc -Wall -Wextra -Werror "$here/consumer.c" -o "$scratch/pc" $(flags --cflags --libs)
+  ldd "$scratch/pc" | grep -F "$prefix/lib/libsealane.so.0"
+  "$scratch/pc"
+}
+by_pkg_config_static() {
+  local libs
+  libs=$(flags --static --libs)
+  # shellcheck disable=SC2046,SC2086 # lists of flags
+  cc -Wall -Wextra -Werror "$here/consumer.c" -o "$scratch/pcs" $(flags --cflags) ${libs/-lsealane/-l:libsealane.a}
+  if ldd "$scratch/pcs" | grep -F libsealane; then return 1; fi
+  "$scratch/pcs"
+}
+by_find_package() {
+  cmake -G Ninja -S "$here" -B "$scratch/cmake" -DCMAKE_PREFIX_PATH="$prefix"
+  ninja -C "$scratch/cmake"
+  "$scratch/cmake/with_shared"
+  "$scratch/cmake/with_static"
+  if ldd "$scratch/cmake/with_static" | grep -F libsealane; then return 1; fi
+}
+version_agrees() {
+  local version
+  version=$(sed -n 's/.*SEALANE_VERSION "\(.*\)"/\1/p' "$prefix/include/sealane/version.h")
+  [[ -n $version && $(flags --modversion) == "$version" && -e $prefix/lib/libsealane.so.$version ]]
+}
+header_alone() { # COMPILER... HEADER
+  local header=${!#}
+  echo "#include <sealane/$header>" | "${@:1:$#-1}" -Wall -Wextra -Werror -pedantic -fsyntax-only -I"$prefix/include" -
+}
+
+mapfile -t headers < <(cd "$here/../../include/sealane" && ls -- *.h)
+echo "1..$((7 + 2 * ${#headers[@]}))"
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
+
+try "cmake --install" install_and_move
+try "the library's SONAME is libsealane.so.0" soname
+try "header, library and sealane.pc are of one version" version_agrees
+try "what is installed names no directory of the build" names_nothing_here
+try "a C program, by pkg-config" by_pkg_config
+try "a C program, by pkg-config --static" by_pkg_config_static
+try "a C and a C++ program, by find_package, shared and static" by_find_package
+for header in "${headers[@]}"; do
+  try "$header alone, C11" header_alone cc -x c -std=c11 "$header"
+  try "$header alone, C++17" header_alone c++ -x c++ -std=c++17 "$header"
+done
+((failed == 0))
