@@ -173,10 +173,9 @@ def with_label(directory, label):
     return [test["name"] for test in json.loads(shown.stdout)["tests"]]
 
 
-def kernels(directory, emulator=()):
+def kernels(directory):
     """What the library of this build says of its kernels: dictionaries with name, algorithm, available, reason."""
-    shown = subprocess.run([*emulator, str(directory / "tests" / "list_kernels")], capture_output=True, text=True,
-                           check=True)
+    shown = subprocess.run([str(directory / "tests" / "list_kernels")], capture_output=True, text=True, check=True)
     return [json.loads(line) for line in shown.stdout.splitlines()]
 
 
@@ -201,7 +200,12 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_che
 
 def run_kernels(tally, full):
     directory = ROOT / "build"
-    listed = kernels(directory)
+    try:
+        listed = kernels(directory)
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        return tally.fail("kernels", f"the list of kernels could not be had: {error}")
+    if not full and not tally.only and not with_label(directory, "kernel"):
+        return tally.fail("kernels", "no test has the label kernel")
     for kernel in listed:
         if not kernel["available"]:
             tally.not_run(f"kernel {kernel['name']}", kernel["reason"])
@@ -212,9 +216,10 @@ def run_kernels(tally, full):
 
 def run_cross(tally, _full):
     directory = ROOT / "build-cross"
-    for label, why in (("native", "does not run under emulation"), ("once", "is about sources, run in the release pass")):
-        for name in with_label(directory, label):
-            tally.not_run(f"{name} on aarch64", why)
+    reasons = {name: "about sources or packages: in the release pass" for name in with_label(directory, "once")}
+    reasons |= {name: "cannot run under emulation" for name in with_label(directory, "native")}
+    for name, why in reasons.items():
+        tally.not_run(f"{name} on aarch64", why)
     tally.run("aarch64 under qemu-user", directory, without=("native", "once", "ct", "full"))
 
 
