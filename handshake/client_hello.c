@@ -208,9 +208,9 @@ static sl_err parse_extension(struct sl_client_hello *hello, uint16_t type, stru
   hello->present |= UINT32_C(1) << row;
   size_t len = sl_reader_len(body);
   if (!e->parse(hello, body, failure))
-    return failure->reason ? failure->reason
-                           : sl_refuse(failure, SL_E_DECODE, "the client's %s extension of %zu bytes is malformed",
-                                       e->name, len);
+    return failure->reason
+               ? failure->reason
+               : sl_refuse(failure, SL_E_DECODE, "the client's %s extension of %zu bytes is malformed", e->name, len);
   if (type == SL_EXT_PRE_SHARED_KEY && !is_last)
     return sl_refuse(failure, SL_E_PARAMETER, "the client's pre_shared_key is not its last extension");
   return SL_OK;
@@ -292,7 +292,8 @@ static sl_err refuse_version(const struct sl_client_hello *hello, struct sl_fail
     return sl_refuse(failure, SL_E_VERSION, "client offers %s%s, this server accepts TLS 1.3",
                      hello->legacy_version > 0x0301 && hello->legacy_version <= SL_TLS_1_2 ? "at most " : "",
                      version_name(hello->legacy_version > SL_TLS_1_2 ? SL_TLS_1_2 : hello->legacy_version));
-  if (highest == 0) return sl_refuse(failure, SL_E_VERSION, "client offers no known version, this server accepts TLS 1.3");
+  if (highest == 0)
+    return sl_refuse(failure, SL_E_VERSION, "client offers no known version, this server accepts TLS 1.3");
   if (lowest == highest)
     return sl_refuse(failure, SL_E_VERSION, "client offers %s, this server accepts TLS 1.3", version_name(lowest));
   return sl_refuse(failure, SL_E_VERSION, "client offers %s-%s, this server accepts TLS 1.3", version_name(lowest),

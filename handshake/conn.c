@@ -82,7 +82,8 @@ sl_err sl_conn_feed_end(struct sl_conn *conn) {
   if (conn->read_closed) return SL_OK;
   struct sl_failure failure = {.extension = -1};
   sl_refuse(&failure, SL_E_TRUNCATED, "%s",
-            conn->state == SL_EXPECT_DATA ? sl_err_text(SL_E_TRUNCATED) : "the stream ended in the middle of the handshake");
+            conn->state == SL_EXPECT_DATA ? sl_err_text(SL_E_TRUNCATED)
+                                          : "the stream ended in the middle of the handshake");
   sl_conn_fail(conn, NULL, &failure);
   return SL_E_TRUNCATED;
 }
@@ -155,19 +156,20 @@ static sl_err check_send(const struct sl_conn *conn, const struct sl_batch *batc
   return SL_OK;
 }
 
-static sl_err send_record(struct sl_conn *conn, struct sl_batch *batch, const uint8_t *data, size_t len, uint8_t *wire) {
+static sl_err send_record(struct sl_conn *conn, struct sl_batch *batch, const uint8_t *data, size_t len,
+                          uint8_t *wire) {
   struct iovec piece = {(void *)(uintptr_t)data, len};
   struct sl_record *record = sl_batch_lend(batch, NULL);
   if (record == NULL) return SL_E_FULL;
-  sl_err err = sl_record_seal(record, &conn->write, SL_CONTENT_APPLICATION_DATA, &piece, 1, 0, wire,
-                              SL_RECORD_WIRE_LEN(len, 0));
+  sl_err err =
+      sl_record_seal(record, &conn->write, SL_CONTENT_APPLICATION_DATA, &piece, 1, 0, wire, SL_RECORD_WIRE_LEN(len, 0));
   if (!err) err = sl_batch_add(batch, record);
   if (err) sl_batch_return(batch, record);
   return err;
 }
 
-sl_err sl_conn_send(struct sl_conn *conn, struct sl_batch *batch, const struct iovec *text, size_t n_text, uint8_t *wire,
-                    size_t wire_cap, size_t *wire_len) {
+sl_err sl_conn_send(struct sl_conn *conn, struct sl_batch *batch, const struct iovec *text, size_t n_text,
+                    uint8_t *wire, size_t wire_cap, size_t *wire_len) {
   size_t total;
   *wire_len = 0;
   sl_err err = check_send(conn, batch, text, n_text, wire, wire_cap, &total);
@@ -251,7 +253,8 @@ void sl_conn_info(const struct sl_conn *conn, struct sl_conn_info *info) {
       .signature_scheme = is_chosen ? sl_signature_scheme_name(conn->scheme) : "",
       .server_name = name,
       .alpn = conn->names && is_chosen ? name + strlen(name) + 1 : "",
-      .kernel = sl_aead_key_kernel(hs != NULL && hs->write_level == SL_LEVEL_HANDSHAKE ? &hs->write.aead : &conn->write.aead),
+      .kernel =
+          sl_aead_key_kernel(hs != NULL && hs->write_level == SL_LEVEL_HANDSHAKE ? &hs->write.aead : &conn->write.aead),
       .retried = conn->was_retried,
   };
 }

@@ -59,8 +59,8 @@ struct sl_handshake {
   uint8_t client_random[SL_HELLO_RANDOM_LEN];
   uint8_t session_id[SL_SESSION_ID_MAX];
   uint8_t session_id_len;
-  bool skips_early_data;  /* the client offered 0-RTT and none of its second flight has come yet */
-  uint32_t early_skipped; /* bytes */
+  bool skips_early_data;    /* the client offered 0-RTT and none of its second flight has come yet */
+  uint32_t early_skipped;   /* bytes */
   uint8_t hello_digest[32]; /* of the first ClientHello, when there is to be a second */
 
   uint8_t x25519_secret[SL_X25519_LEN], x25519_public[SL_X25519_LEN];

@@ -11,7 +11,7 @@
 /* ---- cutting records ------------------------------------------------------------------------------------------ */
 
 /* The text of a protected record as far as its length shows: what it has when it is not padded. */
-#define ASSUMED_TEXT_LEN(wire_len) ((wire_len) - SL_RECORD_OVERHEAD)
+#define ASSUMED_TEXT_LEN(wire_len) ((wire_len)-SL_RECORD_OVERHEAD)
 /* A protected record holds at most 2^14 bytes of content and the type (5.4); no suite here expands it further, so
  * longer ones can be refused before they are decrypted. */
 #define PROTECTED_MAX 16401u /* calc: 2**14 + 1 + 16 */
@@ -180,8 +180,8 @@ __attribute__((format(printf, 4, 5))) static bool refuse(struct sl_conn *conn, s
 static const char *const level_names[] = {"an unprotected", "a handshake-protected", "a traffic-protected"};
 
 static bool refuse_type(struct sl_conn *conn, struct sl_batch *batch, enum sl_level level, uint8_t type) {
-  return refuse(conn, batch, SL_E_RECORD_TYPE, "%s record of type %u (%s) must not stand here", level_names[level], type,
-                sl_content_type_name(type));
+  return refuse(conn, batch, SL_E_RECORD_TYPE, "%s record of type %u (%s) must not stand here", level_names[level],
+                type, sl_content_type_name(type));
 }
 
 /* One record's content; `level` is what protected it. False: the connection failed. */
@@ -205,7 +205,8 @@ static bool receive_close(struct sl_conn *conn, struct sl_batch *batch) {
 }
 
 /* The level byte is ignored: the description alone says what an alert means (section 6). */
-static bool receive_alert(struct sl_conn *conn, struct sl_batch *batch, enum sl_level level, uint8_t *data, size_t len) {
+static bool receive_alert(struct sl_conn *conn, struct sl_batch *batch, enum sl_level level, uint8_t *data,
+                          size_t len) {
   if (len == 0) return refuse_type(conn, batch, level, SL_CONTENT_ALERT); /* 5.4 asks for unexpected_message */
   if (len != 2) return refuse(conn, batch, SL_E_DECODE, "an alert record of %zu bytes instead of 2", len);
   unsigned alert = data[1];
@@ -246,11 +247,12 @@ static receive_fn *const receivers[] = {
 static bool receive(struct sl_conn *conn, struct sl_batch *batch, enum sl_level level, uint8_t type, uint8_t *data,
                     size_t len) {
   if (!is_content_type(type)) return refuse_type(conn, batch, level, type);
-  bool is_alert = type == SL_CONTENT_ALERT && len == 2 && data[1] != SL_ALERT_CLOSE_NOTIFY &&
-                  data[1] != SL_ALERT_USER_CANCELED;
+  bool is_alert =
+      type == SL_CONTENT_ALERT && len == 2 && data[1] != SL_ALERT_CLOSE_NOTIFY && data[1] != SL_ALERT_USER_CANCELED;
   if (conn->message.len > 0 && type != SL_CONTENT_HANDSHAKE && !is_alert)
-    return refuse(conn, batch, SL_E_RECORD_TYPE, "%s record of type %u (%s) stands between parts of a handshake message",
-                  level_names[level], type, sl_content_type_name(type));
+    return refuse(conn, batch, SL_E_RECORD_TYPE,
+                  "%s record of type %u (%s) stands between parts of a handshake message", level_names[level], type,
+                  sl_content_type_name(type));
   return receivers[type](conn, batch, level, data, len);
 }
 
@@ -269,7 +271,8 @@ static bool skip_early_data(struct sl_conn *conn, struct sl_batch *batch, size_t
 
 /* What a header that cannot be one says about who is there. */
 static bool refuse_header(struct sl_conn *conn, struct sl_batch *batch, const uint8_t *header) {
-  static const char *const http_methods[] = {"GET ", "HEAD", "POST", "PUT ", "OPTI", "CONN", "DELE", "PATC", "TRAC", "PRI "};
+  static const char *const http_methods[] = {"GET ", "HEAD", "POST", "PUT ", "OPTI",
+                                             "CONN", "DELE", "PATC", "TRAC", "PRI "};
   bool is_first = conn->state == SL_EXPECT_CLIENT_HELLO && conn->message.len == 0;
   if (is_content_type(header[0]))
     return refuse(conn, batch, SL_E_RECORD_OVERFLOW, "a record of type %s announces %zu bytes, more than are allowed",

@@ -59,9 +59,12 @@ static struct sl_record_key *write_key(struct sl_conn *conn) {
   if (conn->state == SL_EXPECT_DATA) return &conn->write;
   enum sl_level level = conn->handshake ? conn->handshake->write_level : SL_LEVEL_PLAIN;
   switch (level) {
-  case SL_LEVEL_HANDSHAKE: return &conn->handshake->write;
-  case SL_LEVEL_TRAFFIC: return &conn->write;
-  case SL_LEVEL_PLAIN: break;
+  case SL_LEVEL_HANDSHAKE:
+    return &conn->handshake->write;
+  case SL_LEVEL_TRAFFIC:
+    return &conn->write;
+  case SL_LEVEL_PLAIN:
+    break;
   }
   return NULL;
 }

@@ -37,10 +37,14 @@ const char *sl_message_name(unsigned type) {
 
 const char *sl_content_type_name(unsigned type) {
   switch (type) {
-  case SL_CONTENT_CHANGE_CIPHER_SPEC: return "change_cipher_spec";
-  case SL_CONTENT_ALERT: return "alert";
-  case SL_CONTENT_HANDSHAKE: return "handshake";
-  case SL_CONTENT_APPLICATION_DATA: return "application_data";
+  case SL_CONTENT_CHANGE_CIPHER_SPEC:
+    return "change_cipher_spec";
+  case SL_CONTENT_ALERT:
+    return "alert";
+  case SL_CONTENT_HANDSHAKE:
+    return "handshake";
+  case SL_CONTENT_APPLICATION_DATA:
+    return "application_data";
   }
   return "unknown";
 }
@@ -76,7 +80,9 @@ static const struct {
 static const char *number_name(enum sl_number_kind kind, uint16_t number) {
   const char *name = "";
   switch (kind) {
-  case SL_KIND_SUITE: name = sl_suite_name(number); break;
+  case SL_KIND_SUITE:
+    name = sl_suite_name(number);
+    break;
   case SL_KIND_SCHEME:
     name = sl_signature_scheme_name(number);
     if (strcmp(name, "unknown") == 0) name = "";

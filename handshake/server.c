@@ -23,18 +23,18 @@ static const struct transition {
     /* -> EXPECT_SECOND_HELLO | AWAIT_KEY_EXCHANGE */
     {SL_EXPECT_SECOND_HELLO, SL_MSG_CLIENT_HELLO, 0, SL_CLIENT_HELLO_MAX, on_second_hello},
     /* -> AWAIT_KEY_EXCHANGE */
-    {SL_AWAIT_KEY_EXCHANGE, SL_MSG_NONE, 0, 0, say_hello},     /* -> AWAIT_SIGNATURE */
-    {SL_AWAIT_SIGNATURE, SL_MSG_NONE, 0, 0, say_finished},     /* -> AWAIT_FLIGHT */
-    {SL_AWAIT_FLIGHT, SL_MSG_NONE, 0, 0, on_flight_sealed},    /* -> EXPECT_FINISHED */
+    {SL_AWAIT_KEY_EXCHANGE, SL_MSG_NONE, 0, 0, say_hello},      /* -> AWAIT_SIGNATURE */
+    {SL_AWAIT_SIGNATURE, SL_MSG_NONE, 0, 0, say_finished},      /* -> AWAIT_FLIGHT */
+    {SL_AWAIT_FLIGHT, SL_MSG_NONE, 0, 0, on_flight_sealed},     /* -> EXPECT_FINISHED */
     {SL_EXPECT_FINISHED, SL_MSG_FINISHED, 32, 48, on_finished}, /* -> EXPECT_DATA */
-    {SL_EXPECT_DATA, SL_MSG_KEY_UPDATE, 1, 1, on_key_update},  /* -> EXPECT_DATA */
+    {SL_EXPECT_DATA, SL_MSG_KEY_UPDATE, 1, 1, on_key_update},   /* -> EXPECT_DATA */
 };
 
 enum sl_level sl_state_level(enum sl_state state) {
   static const enum sl_level levels[SL_STATE_END] = {
-      [SL_EXPECT_CLIENT_HELLO] = SL_LEVEL_PLAIN,    [SL_EXPECT_SECOND_HELLO] = SL_LEVEL_PLAIN,
-      [SL_AWAIT_KEY_EXCHANGE] = SL_LEVEL_PLAIN,     [SL_AWAIT_SIGNATURE] = SL_LEVEL_HANDSHAKE,
-      [SL_AWAIT_FLIGHT] = SL_LEVEL_HANDSHAKE,       [SL_EXPECT_FINISHED] = SL_LEVEL_HANDSHAKE,
+      [SL_EXPECT_CLIENT_HELLO] = SL_LEVEL_PLAIN, [SL_EXPECT_SECOND_HELLO] = SL_LEVEL_PLAIN,
+      [SL_AWAIT_KEY_EXCHANGE] = SL_LEVEL_PLAIN,  [SL_AWAIT_SIGNATURE] = SL_LEVEL_HANDSHAKE,
+      [SL_AWAIT_FLIGHT] = SL_LEVEL_HANDSHAKE,    [SL_EXPECT_FINISHED] = SL_LEVEL_HANDSHAKE,
       [SL_EXPECT_DATA] = SL_LEVEL_TRAFFIC,
   };
   return levels[state];
@@ -78,8 +78,8 @@ static sl_err check_message(const struct sl_conn *conn, const uint8_t *msg, size
     return sl_refuse(failure, SL_E_DECODE, "a %s cannot have %u bytes", sl_message_name(msg[0]), body_len);
   /* What follows any of a client's messages is under other keys, or answers what was not said yet. */
   if (len > SL_MESSAGE_HEADER_LEN + body_len)
-    return sl_refuse(failure, SL_E_MESSAGE, "%zu bytes follow the %s in its record", len - SL_MESSAGE_HEADER_LEN - body_len,
-                     sl_message_name(msg[0]));
+    return sl_refuse(failure, SL_E_MESSAGE, "%zu bytes follow the %s in its record",
+                     len - SL_MESSAGE_HEADER_LEN - body_len, sl_message_name(msg[0]));
   return SL_OK;
 }
 
@@ -176,7 +176,7 @@ static sl_err choose_group(const struct sl_client_hello *hello, struct sl_failur
 static sl_err choose_protocol(struct sl_conn *conn, const struct sl_client_hello *hello, struct sl_failure *failure) {
   const struct sl_config *config = conn->config;
   struct sl_handshake *hs = conn->handshake;
-  struct sl_reader ours = {config->alpn, config->alpn + config->alpn_len}, name, offered;
+  struct sl_reader ours = {config->alpn, config->alpn + config->alpn_len}, name, offered = {0};
   if (config->alpn_len == 0 || !sl_client_hello_has(hello, SL_EXT_ALPN)) return SL_OK;
   while (sl_read_vector(&ours, 1, &name)) {
     size_t len = sl_reader_len(&name);
@@ -194,8 +194,9 @@ static sl_err choose_protocol(struct sl_conn *conn, const struct sl_client_hello
   size_t len = sl_reader_len(&offered) < sizeof shown - 1 ? sl_reader_len(&offered) : sizeof shown - 1;
   for (size_t i = 0; i < len; i++) shown[i] = offered.at[i] > 0x20 && offered.at[i] < 0x7f ? (char)offered.at[i] : '?';
   shown[len] = 0;
-  return sl_refuse(failure, SL_E_NO_ALPN, "no common application protocol: client's first is \"%s\", server's first \"%.*s\"",
-                   shown, config->alpn[0] < 32 ? config->alpn[0] : 32, (const char *)config->alpn + 1);
+  return sl_refuse(failure, SL_E_NO_ALPN,
+                   "no common application protocol: client's first is \"%s\", server's first \"%.*s\"", shown,
+                   config->alpn[0] < 32 ? config->alpn[0] : 32, (const char *)config->alpn + 1);
 }
 
 /* Keeps what applications ask for later. */
@@ -293,7 +294,8 @@ static sl_err on_second_hello(struct sl_conn *conn, struct sl_batch *batch, cons
   failure->extension = SL_EXT_KEY_SHARE;
   bool has_share = sl_client_hello_share(&hello, SL_GROUP_X25519, &share);
   if (!has_share || sl_reader_len(&hello.shares) != 4 + sl_reader_len(&share))
-    return sl_refuse(failure, SL_E_RETRY, "the second ClientHello has %s instead of the one key share asked for, x25519",
+    return sl_refuse(failure, SL_E_RETRY,
+                     "the second ClientHello has %s instead of the one key share asked for, x25519",
                      has_share ? "other key shares too" : "other or no key shares");
   hs->skips_early_data = false;
   sl_hash_update(&hs->transcript, msg, len);
@@ -552,7 +554,8 @@ static sl_err on_finished(struct sl_conn *conn, struct sl_batch *batch, const ui
   size_t hash_len = sl_hash_len(hs->schedule.hash);
   (void)batch;
   if (len != SL_MESSAGE_HEADER_LEN + hash_len)
-    return sl_refuse(failure, SL_E_DECODE, "a Finished of %zu bytes instead of %zu", len - SL_MESSAGE_HEADER_LEN, hash_len);
+    return sl_refuse(failure, SL_E_DECODE, "a Finished of %zu bytes instead of %zu", len - SL_MESSAGE_HEADER_LEN,
+                     hash_len);
   uint32_t differs = sl_differ(msg + SL_MESSAGE_HEADER_LEN, hs->client_finished.bytes, hash_len);
   sl_declassify(&differs, sizeof differs); /* the verdict shows on the wire */
   if (differs) return SL_E_FINISHED;
