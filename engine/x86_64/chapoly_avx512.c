@@ -1,8 +1,6 @@
 /* chapoly_avx512.c - ChaCha20-Poly1305 thirty-two blocks a pass: AVX-512 with IFMA (Ice Lake, Zen 4 and later). */
 #include "engine/x86_64/chapoly_vec512.h"
 
-#include "engine/x86_64/chapoly_macros.h"
-
 #include "engine/x86_64/chapoly_chacha.h"
 #include "engine/x86_64/chapoly_poly44.h"
 #include "engine/x86_64/chapoly_two_states.h"

@@ -42,16 +42,32 @@ INLINE void chacha_transpose(v x[4]) {
   x[2] = q_unpack_low(b, d), x[3] = q_unpack_high(b, d);
 }
 
-/* One state after its rounds becomes the bytes of its blocks, in place. */
-INLINE void chacha_to_bytes(v x[16]) {
-  v y[4][4];
+/* A state after its rounds, as parts of blocks: y[i][q] has bytes [16 q, 16 q + 16) of blocks i, i + 4, ... */
+INLINE void chacha_parts(v y[4][4], const v x[16]) {
   UNROLL for (unsigned q = 0; q < 4; q++) {
     v words[4];
     EACH_COLUMN words[i] = x[4 * q + i];
     chacha_transpose(words);
     EACH_COLUMN y[i][q] = words[i];
   }
-  UNROLL for (unsigned i = 0; i < 4; i++) w_store_blocks((uint8_t *)x + 64 * i, y[i]);
+}
+/* It becomes the bytes of its blocks, in place. */
+INLINE void chacha_to_bytes(v x[16]) {
+  v y[4][4];
+  chacha_parts(y, x);
+  w_store_blocks((uint8_t *)x, y);
+}
+/* out = in ^ those bytes */
+INLINE void chacha_xor(uint8_t *out, const uint8_t *in, const v x[16]) {
+  v y[4][4];
+  chacha_parts(y, x);
+  w_xor_blocks(out, in, y);
+}
+
+INLINE void chacha_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, const v x[16]) {
+  v y[4][4];
+  chacha_parts(y, x);
+  w_xor_lanes(out, in, off, y);
 }
 
 /* The states' constants: "expand 32-byte k". */

@@ -1,8 +1,6 @@
 /* chapoly_sse.c - ChaCha20-Poly1305 four blocks a pass: SSE4.1. */
 #include "engine/x86_64/chapoly_vec128.h"
 
-#include "engine/x86_64/chapoly_macros.h"
-
 #include "engine/x86_64/chapoly_chacha.h"
 #include "engine/x86_64/chapoly_poly26.h"
 

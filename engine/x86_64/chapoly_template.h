@@ -25,43 +25,46 @@
 
 #include "engine/aead_jobs.h"
 #include "engine/kernel.h"
+#include "engine/portable/poly1305.h"
 
 enum {
   PASS_BLOCKS = W_STATES * W_LANES,
   N_VECTORS = PASS_BLOCKS / Q_LANES, /* of Poly1305, in a group of the greatest width */
-  N_FACTORS = N_VECTORS > POLY_MERGED ? N_VECTORS : POLY_MERGED,
-  STEP_LEN = 16 * Q_LANES, /* bytes a solo vector takes */
-  LOG_WIDTH_MIN = Q_LANES == 8   ? 3
-                  : Q_LANES == 4 ? 2
-                                 : 1,
-  LOG_WIDTH_MAX = LOG_WIDTH_MIN + W_STATES, /* W_LANES is 2 Q_LANES */
-  /* Where records go, by measurement: docs/kernels.md. */
-  SOLO_BLOCKS = 48,    /* of text: longer records are alone, however many there are */
-  SOLO_FEW_BLOCKS = 4, /* of text: longer ones are alone when there are */
-  SOLO_AT_MOST = 3,    /*   so few for a group */
-  SOLO_LONG_STEPS = 8, /* a record of so many merges products */
+  STEP_LEN = 16 * Q_LANES,           /* bytes a solo vector takes */
+  WIDTH_MIN = Q_LANES,               /* of a group: records */
+  WIDTH_MAX = PASS_BLOCKS,
+  /* Where records go, by measurement: docs/kernels.md. Blocks are the text's. */
+  SOLO_BLOCKS = 48,      /* records of more are alone, however many there are */
+  SOLO_AT_MOST = 2,      /* records are alone when there are so few of their length */
+  SMALL_BLOCKS = 3,      /* one record of at most so many has its Poly1305 in scalars */
+  SOLO_LONG_STEPS = 8,   /* a record of so many merges products */
+  GROUP_PIECE_LEN = 256, /* bytes */
+  GROUP_LONG_LEN = 192,  /* bytes: so do groups whose records are all that long */
 };
 
-/* What is secret or stands for a secret of the records at work. Wiped at the end of a call. */
+/* What is secret or stands for a secret of the records at work. */
 struct chapoly_work {
-  v start[16 * W_STATES];                   /* the states of this pass */
-  uint8_t stream[PASS_BLOCKS][64];          /* before it is bytes: the states after their rounds */
-  struct poly_value hash[N_VECTORS];        /* solo: [0] */
-  struct poly_factor r[N_FACTORS];          /* solo: r^Q_LANES times 1, 2, ... POLY_MERGED */
-  uint64_t powers[POLY_LIMBS][3 * Q_LANES]; /* solo: r^Q_LANES in all of Q_LANES, r^Q_LANES ... r^1, 1 in all */
+  v start[16 * W_STATES];                       /* the states of this pass */
+  uint8_t stream[PASS_BLOCKS][64];              /* before it is bytes: the states after their rounds */
+  bool has_more;                                /* has been used beyond the first state and its stream */
+  struct poly_value hash[N_VECTORS];            /* solo: [0] */
+  struct poly_factor r[N_VECTORS][POLY_MERGED]; /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [0] */
+  uint64_t powers[POLY_LIMBS][3 * Q_LANES];     /* solo: r^Q_LANES in all of Q_LANES, r^Q_LANES ... r^1, 1 in all */
   uint64_t tag_low[PASS_BLOCKS], tag_high[PASS_BLOCKS]; /* s, then the tags */
-  uint8_t blocks[Q_LANES][16];                          /* message blocks put together */
+  uint8_t blocks[Q_LANES][16];                          /* solo: message blocks put together */
 } __attribute__((aligned(64)));
 
 /* The records of a group, or the one of a solo: public. Lanes past the last record repeat record 0, and nobody looks
  * at what they compute. */
 struct chapoly_records {
   struct sl_aead_job *job[PASS_BLOCKS];
-  const uint8_t *in[PASS_BLOCKS];     /* the text to be read */
-  const uint8_t *cipher[PASS_BLOCKS]; /* the ciphertext: in or out */
-  uint64_t aad_len[PASS_BLOCKS], text_len[PASS_BLOCKS];
+  const uint8_t *key[PASS_BLOCKS], *nonce[PASS_BLOCKS];
+  const uint8_t *aad[PASS_BLOCKS], *in[PASS_BLOCKS];
+  uint8_t *out[PASS_BLOCKS];
+  const uint8_t *const *cipher;                         /* in or out */
+  uint64_t aad_len[PASS_BLOCKS], text_len[PASS_BLOCKS]; /* text: with its tail */
   size_t n, width;
-  size_t text_min, text_max, len_min, aad_max; /* bytes: the shortest text ... */
+  size_t len_min, text_min, text_max, aad_max; /* bytes, of any record */
 };
 
 /* ---- ChaCha20 ------------------------------------------------------------------------------------------------ */
@@ -126,6 +129,26 @@ INLINE struct poly_value poly_run_at(const uint8_t *p) {
   return poly_block(low, high, poly_ones());
 }
 
+/* A block of each lane's message, which begins lead[i] bytes behind 0 and has len[i] bytes: that at `off`, filled up with
+ * zeros. Lanes that have none there are zero, in *is_there too. `nowhere` are addresses to read nothing from. */
+INLINE struct poly_value poly_ends_at(const uint8_t *const *p, const uint64_t *len, const uint8_t *const *nowhere,
+                                      size_t off, const size_t lead[Q_LANES], v *is_there) {
+  const uint8_t *at[Q_LANES];
+  size_t n[Q_LANES];
+  uint64_t there[Q_LANES];
+  v low, high;
+  UNROLL for (size_t i = 0; i < Q_LANES; i++) {
+    size_t from = off - lead[i], left = len[i] - from;
+    bool is_none = off < lead[i] || from >= len[i];
+    at[i] = is_none ? nowhere[i] : p[i] + from;
+    n[i] = is_none ? 0 : left < 16 ? left : 16;
+    there[i] = is_none ? 0 : ~UINT64_C(0);
+  }
+  q_gather_ends(at, n, &low, &high);
+  *is_there = q_load(there);
+  return poly_block(low, high, *is_there);
+}
+
 /* RFC 8439 2.5: some bits of r are cleared. */
 INLINE struct poly_factor poly_clamped(v low, v high) {
   low = q_and(low, q_set(UINT64_C(0x0ffffffc0fffffff)));
@@ -133,23 +156,29 @@ INLINE struct poly_factor poly_clamped(v low, v high) {
   return poly_factor(poly_block(low, high, q_zero()));
 }
 
-/* Puts block number `block` of a text of `len` bytes, filled up with zeros, to w->blocks[lane]; one behind the text is zeros.
- * Returns all ones when there is such a block, else 0. */
-INLINE uint64_t poly_put_block(struct chapoly_work *w, size_t lane, const uint8_t *p, size_t len, size_t block) {
-  size_t n = 16 * block < len ? len - 16 * block : 0;
-  block_store_all(w->blocks[lane], n > 0 ? b_load(p + 16 * block, n < 16 ? n : 16) : _mm_setzero_si128());
-  return n > 0 ? ~UINT64_C(0) : 0;
+/* f[0] to the power i + 1 in f[i]. */
+INLINE void poly_powers(struct poly_factor f[POLY_MERGED]) {
+  UNROLL for (unsigned i = 1; i < POLY_MERGED; i++) {
+    f[i] = poly_factor(poly_mul(poly_value_of(&f[i / 2]), &f[(i - 1) / 2]));
+  }
+}
+
+/* The block at p of which there are `left` bytes, at least one; zeros behind. */
+INLINE __m128i poly_end(const uint8_t *p, size_t left) {
+  return b_load(p, left < 16 ? left : 16);
 }
 
 /* ---- one record ---------------------------------------------------------------------------------------------- */
 
 /* The powers of r, and the AAD: its blocks lie in the last lanes of as many vectors as it takes. */
 static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead_job *job, bool is_long) {
-  const uint8_t *key = w->stream[0];
+  uint8_t key[32]; /* block 0 is still words: each begins a vector */
+  for (unsigned i = 0; i < 8; i++) memcpy(key + 4 * i, (const uint8_t *)w->stream + i * sizeof(v), 4);
   struct poly_factor top = poly_clamped(q_set(sl_load64_le(key)), q_set(sl_load64_le(key + 8)));
   struct poly_value each = poly_value_of(&top);
   w->tag_low[0] = sl_load64_le(key + 16);
   w->tag_high[0] = sl_load64_le(key + 24);
+  sl_wipe(key, sizeof key);
 
   /* top is r^k, and the lanes of `each` have r^k ... r^1, over and over. */
   UNROLL for (unsigned k = 1; k < Q_LANES; k *= 2) {
@@ -163,9 +192,9 @@ static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead
     q_store(w->powers[i] + Q_LANES, each.limb[i]);
     q_store(w->powers[i] + 2 * Q_LANES, q_set(i == 0));
   }
-  w->r[0] = top;
+  w->r[0][0] = top;
   if (is_long) {
-    for (unsigned i = 1; i < POLY_MERGED; i++) w->r[i] = poly_factor(poly_mul(poly_value_of(&w->r[i - 1]), &top));
+    poly_powers(w->r[0]);
   }
 
   struct poly_value h = poly_zero();
@@ -173,14 +202,12 @@ static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead
   for (size_t at = 0; at < n_lead + n_blocks; at += Q_LANES) {
     v low, high, is_there = at == 0 ? poly_lanes_from(n_lead) : poly_ones();
     for (size_t i = 0; i < Q_LANES; i++) {
-      if (at + i < n_lead) {
-        block_store_all(w->blocks[i], _mm_setzero_si128());
-      } else {
-        poly_put_block(w, i, job->aad, job->aad_len, at + i - n_lead);
-      }
+      size_t off = 16 * (at + i - n_lead);
+      bool is_lead = at + i < n_lead;
+      block_store_all(w->blocks[i], is_lead ? _mm_setzero_si128() : poly_end(job->aad + off, job->aad_len - off));
     }
     q_gather_run(w->blocks[0], &low, &high);
-    h = poly_mul_add(h, &w->r[0], poly_block(low, high, is_there));
+    h = poly_mul_add(h, &w->r[0][0], poly_block(low, high, is_there));
   }
   w->hash[0] = h;
 }
@@ -192,12 +219,12 @@ INLINE void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t 
     for (; n_steps >= POLY_MERGED; n_steps -= POLY_MERGED, p += POLY_MERGED * STEP_LEN) {
       struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
       UNROLL for (unsigned i = 0; i < POLY_MERGED - 1; i++) {
-        s = poly_sum_add(s, poly_run_at(p + i * STEP_LEN), &w->r[POLY_MERGED - 2 - i]);
+        s = poly_sum_add(s, poly_run_at(p + i * STEP_LEN), &w->r[0][POLY_MERGED - 2 - i]);
       }
-      h = poly_carried(poly_sum_add(s, h, &w->r[POLY_MERGED - 1]));
+      h = poly_carried(poly_sum_add(s, h, &w->r[0][POLY_MERGED - 1]));
     }
   }
-  for (; n_steps > 0; n_steps--, p += STEP_LEN) h = poly_mul_add(h, &w->r[0], poly_run_at(p));
+  for (; n_steps > 0; n_steps--, p += STEP_LEN) h = poly_mul_add(h, &w->r[0][0], poly_run_at(p));
   w->hash[0] = h;
 }
 
@@ -208,10 +235,11 @@ static inline void chapoly_solo_finish(struct chapoly_work *w, const struct chap
   struct poly_value h = w->hash[0];
   struct poly_factor before, after;
   v low, high;
-  for (size_t i = 0; i < Q_LANES; i++) poly_put_block(w, i, p, rest, i);
   size_t n = (rest + 15) / 16;
+  memset(w->blocks, 0, sizeof w->blocks);
+  for (size_t i = 0; i < n; i++) block_store_all(w->blocks[i], poly_end(p + 16 * i, rest - 16 * i));
   if (n == Q_LANES) {
-    h = poly_mul_add(h, &w->r[0], poly_run_at(w->blocks[0]));
+    h = poly_mul_add(h, &w->r[0][0], poly_run_at(w->blocks[0]));
     memset(w->blocks, 0, sizeof w->blocks);
     n = 0;
   }
@@ -247,22 +275,15 @@ INLINE size_t chapoly_n_vectors(const struct chapoly_records *rec) {
 static inline void chapoly_group_start(struct chapoly_work *w, const struct chapoly_records *rec, unsigned log_width) {
   size_t n_states = rec->width > W_LANES ? W_STATES : 1;
   for (size_t s = 0; s < n_states; s++) {
-    const uint8_t *key_low[W_LANES], *key_high[W_LANES], *nonce[W_LANES];
     v x[4], *start = w->start + 16 * s;
-    for (size_t i = 0; i < W_LANES; i++) {
-      const struct sl_aead_job *job = rec->job[(s * W_LANES + i) % rec->width];
-      key_low[i] = job->key->mem;
-      key_high[i] = job->key->mem + 16;
-      nonce[i] = job->nonce; /* the 4 bytes behind it are the job's, too */
-    }
     chacha_start_constants(start);
-    EACH_COLUMN x[i] = w_gather(key_low + i);
+    EACH_COLUMN x[i] = w_gather(rec->key + s * W_LANES + i, 0);
     chacha_transpose(x);
     EACH_COLUMN start[4 + i] = x[i];
-    EACH_COLUMN x[i] = w_gather(key_high + i);
+    EACH_COLUMN x[i] = w_gather(rec->key + s * W_LANES + i, 16);
     chacha_transpose(x);
     EACH_COLUMN start[8 + i] = x[i];
-    EACH_COLUMN x[i] = w_gather(nonce + i);
+    EACH_COLUMN x[i] = w_gather(rec->nonce + s * W_LANES + i, 0); /* the 4 bytes behind a nonce are the job's, too */
     chacha_transpose(x);
     EACH_COLUMN start[12 + (i + 1) % 4] = x[i];
   }
@@ -276,44 +297,69 @@ static inline void chapoly_group_key(struct chapoly_work *w, const struct chapol
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     const v *x = (const v *)w->stream + 16 * (u / 2);
     bool half = u % 2;
-    w->r[u] = poly_clamped(q_from_words(x[0], x[1], half), q_from_words(x[2], x[3], half));
+    w->r[u][0] = poly_clamped(q_from_words(x[0], x[1], half), q_from_words(x[2], x[3], half));
     q_store(w->tag_low + Q_LANES * u, q_from_words(x[4], x[5], half));
     q_store(w->tag_high + Q_LANES * u, q_from_words(x[6], x[7], half));
+    if (rec->text_min >= GROUP_LONG_LEN) poly_powers(w->r[u]);
 
     struct poly_value h = poly_zero();
-    size_t n_blocks = (rec->aad_max + 15) / 16;
-    for (size_t at = 0; at < n_blocks; at++) {
-      uint64_t there[Q_LANES];
-      v low, high;
-      for (size_t i = 0; i < Q_LANES; i++) {
-        const struct sl_aead_job *job = rec->job[Q_LANES * u + i];
-        size_t n_lead = n_blocks - ((size_t)job->aad_len + 15) / 16;
-        there[i] = poly_put_block(w, i, job->aad, job->aad_len, at < n_lead ? n_blocks : at - n_lead);
+    for (size_t off = 0, end = (rec->aad_max + 15) & ~(size_t)15; off < end; off += 16) {
+      size_t lead[Q_LANES];
+      UNROLL for (size_t i = 0; i < Q_LANES; i++) {
+        lead[i] = end - ((rec->aad_len[Q_LANES * u + i] + 15) & ~(uint64_t)15);
       }
-      q_gather_run(w->blocks[0], &low, &high);
-      h = poly_mul(poly_add(h, poly_block(low, high, q_load(there))), &w->r[u]);
+      v is_there;
+      struct poly_value b = poly_ends_at(rec->aad + Q_LANES * u, rec->aad_len + Q_LANES * u, rec->nonce + Q_LANES * u,
+                                         off, lead, &is_there);
+      h = poly_mul(poly_add(h, b), &w->r[u][0]);
     }
     w->hash[u] = h;
   }
 }
 
 /* Absorbs bytes [from,to) of every text, whole blocks; n vectors from u on side by side. */
-INLINE void chapoly_group_steps_side_by_side(struct chapoly_work *w, const struct chapoly_records *rec, size_t u,
-                                             unsigned n, size_t from, size_t to) {
-  struct poly_value h[2];
+INLINE void chapoly_group_steps_of(struct chapoly_work *w, const struct chapoly_records *rec, size_t u, unsigned n,
+                                   size_t from, size_t to) {
+  struct poly_value h[4];
   UNROLL for (unsigned i = 0; i < n; i++) h[i] = w->hash[u + i];
   for (size_t off = from; off < to; off += 16) {
     UNROLL for (unsigned i = 0; i < n; i++) {
-      h[i] = poly_mul(poly_add(h[i], poly_blocks_at(rec->cipher + Q_LANES * (u + i), off)), &w->r[u + i]);
+      h[i] = poly_mul(poly_add(h[i], poly_blocks_at(rec->cipher + Q_LANES * (u + i), off)), &w->r[u + i][0]);
     }
   }
   UNROLL for (unsigned i = 0; i < n; i++) w->hash[u + i] = h[i];
 }
+/* The same, four blocks at a time. */
+INLINE void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_records *rec, size_t u, size_t from,
+                               size_t to) {
+  struct poly_value h = w->hash[u];
+  for (size_t off = from; off < to; off += 64) {
+    v low[4], high[4];
+    q_gather_rows(rec->cipher + Q_LANES * u, off, low, high);
+    struct poly_sum s = poly_sum_of(poly_zero());
+    UNROLL for (unsigned i = 1; i < 4; i++) {
+      s = poly_sum_add(s, poly_block(low[i], high[i], poly_ones()), &w->r[u][3 - i]);
+    }
+    s = poly_sum_add(s, poly_add(h, poly_block(low[0], high[0], poly_ones())),
+                     &w->r[u][3]); /* h last: all else is early */
+    h = poly_carried(s);
+  }
+  w->hash[u] = h;
+}
+_Static_assert(POLY_MERGED == 4, "a row of 64 bytes is four blocks");
+
 static inline void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_records *rec, size_t from,
                                        size_t to) {
   size_t u = 0, n = chapoly_n_vectors(rec);
-  for (; u + 2 <= n; u += 2) chapoly_group_steps_side_by_side(w, rec, u, 2, from, to);
-  if (u < n) chapoly_group_steps_side_by_side(w, rec, u, 1, from, to);
+  if (rec->text_min >= GROUP_LONG_LEN) {
+    size_t rows_to = from + ((to - from) & ~(size_t)63);
+    for (; u < n; u++) chapoly_group_rows(w, rec, u, from, rows_to);
+    from = rows_to;
+    u = 0;
+  }
+  if (from == to) return;
+  for (; u + 2 <= n; u += 2) chapoly_group_steps_of(w, rec, u, 2, from, to);
+  if (u < n) chapoly_group_steps_of(w, rec, u, 1, from, to);
 }
 
 /* Absorbs what is left from `from` on, which is different for each record: those that have no more keep what they have.
@@ -322,17 +368,14 @@ static inline void chapoly_group_finish(struct chapoly_work *w, const struct cha
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     struct poly_value h = w->hash[u];
     for (size_t off = from; off < rec->text_max; off += 16) {
-      uint64_t there[Q_LANES];
-      v low, high;
-      for (size_t i = 0; i < Q_LANES; i++) {
-        size_t lane = Q_LANES * u + i;
-        there[i] = poly_put_block(w, i, rec->cipher[lane], rec->text_len[lane], off / 16);
-      }
-      q_gather_run(w->blocks[0], &low, &high);
-      h = poly_select(q_load(there), poly_mul(poly_add(h, poly_block(low, high, poly_ones())), &w->r[u]), h);
+      static const size_t no_lead[Q_LANES];
+      v is_there;
+      struct poly_value b = poly_ends_at(rec->cipher + Q_LANES * u, rec->text_len + Q_LANES * u,
+                                         rec->nonce + Q_LANES * u, off, no_lead, &is_there);
+      h = poly_select(is_there, poly_mul(poly_add(h, b), &w->r[u][0]), h);
     }
     v aad_len = q_load(rec->aad_len + Q_LANES * u), text_len = q_load(rec->text_len + Q_LANES * u);
-    w->hash[u] = poly_mul(poly_add(h, poly_block(aad_len, text_len, poly_ones())), &w->r[u]);
+    w->hash[u] = poly_mul(poly_add(h, poly_block(aad_len, text_len, poly_ones())), &w->r[u][0]);
   }
 }
 
@@ -357,7 +400,7 @@ static inline void chapoly_tags(struct chapoly_work *w, const struct chapoly_rec
   }
 }
 
-/* A block of a text: out = in ^ stream from `off` on. */
+/* A block of a text that may end in it or before: out = in ^ stream from `off` on. */
 INLINE void chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_t *stream, bool seal) {
   if (off + 64 <= job->len) {
     row_xor(job->out + off, job->in + off, stream);
@@ -372,51 +415,67 @@ INLINE void chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_
   }
 }
 
-/* The blocks of a pass whose first is block `base` of each record. */
-INLINE void chapoly_text(const struct chapoly_work *w, const struct chapoly_records *rec, size_t base, bool seal) {
-  for (size_t i = 0; i < PASS_BLOCKS / rec->width; i++) {
-    if (base + i == 0) continue; /* the Poly1305 key */
-    size_t off = 64 * (base + i - 1);
-    const uint8_t *stream = w->stream[i * rec->width];
-    if (off >= rec->text_max) return;
-    for (size_t j = 0; j < rec->n; j++) chapoly_text_block(rec->job[j], off, stream + 64 * j, seal);
-  }
-}
-
-/* The verdict, or the tag. */
-INLINE void chapoly_end(const struct chapoly_work *w, const struct chapoly_records *rec, bool seal) {
-  for (size_t i = 0; i < rec->n; i++) {
-    uint8_t *tag = rec->job[i]->tag;
-    if (seal) {
-      sl_store64_le(tag, w->tag_low[i]);
-      sl_store64_le(tag + 8, w->tag_high[i]);
-    } else {
-      uint64_t differs = (sl_load64_le(tag) ^ w->tag_low[i]) | (sl_load64_le(tag + 8) ^ w->tag_high[i]);
-      sl_aead_job_verdict(rec->job[i], (uint32_t)((differs | (0 - differs)) >> 63));
+/* The blocks of a pass whose first is block `base` of each record. The states are still words. */
+INLINE void chapoly_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
+                         bool seal) {
+  for (size_t s = 0; s < n_states; s++) {
+    v *state = (v *)w->stream + 16 * s;
+    size_t block = base + s * W_LANES / rec->width, first = s * W_LANES % rec->width; /* those of lane 0 */
+    size_t last = first + W_LANES < rec->n ? first + W_LANES : rec->n;
+    if (block > 0 && last - first == W_LANES && 64 * block <= rec->len_min) {
+      chacha_xor_lanes(rec->out + first, rec->in + first, 64 * (block - 1), state);
+      continue;
+    }
+    chacha_to_bytes(state);
+    for (size_t lane = 0; lane < W_LANES; lane += rec->width, block++) {
+      const uint8_t(*stream)[64] = w->stream + s * W_LANES + lane;
+      size_t off = 64 * (block - 1);
+      if (block == 0) continue; /* the Poly1305 key */
+      if (off >= rec->text_max) break;
+      for (size_t i = first; i < last; i++) chapoly_text_block(rec->job[i], off, stream[i - first], seal);
     }
   }
 }
 
-/* n records, 1 to 2^log_width, in one group. */
-static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n, unsigned log_width,
-                          bool seal) {
+/* The tag, or the verdict about it. */
+INLINE void chapoly_end(struct sl_aead_job *job, uint64_t tag_low, uint64_t tag_high, bool seal) {
+  if (seal) {
+    sl_store64_le(job->tag, tag_low);
+    sl_store64_le(job->tag + 8, tag_high);
+  } else {
+    uint64_t differs = (sl_load64_le(job->tag) ^ tag_low) | (sl_load64_le(job->tag + 8) ^ tag_high);
+    sl_aead_job_verdict(job, (uint32_t)((differs | (0 - differs)) >> 63));
+  }
+}
+
+/* n records, 1 to width, in one group. */
+static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n, size_t width, bool seal) {
   struct chapoly_records rec;
+  unsigned log_width = (unsigned)__builtin_ctzl(width);
+  rec.cipher = seal ? (const uint8_t *const *)rec.out : rec.in;
   rec.n = n;
-  rec.width = (size_t)1 << log_width;
-  rec.text_min = SIZE_MAX;
+  rec.width = width;
+  rec.len_min = rec.text_min = SIZE_MAX;
   rec.text_max = rec.aad_max = 0;
-  for (size_t i = 0; i < rec.width; i++) {
-    struct sl_aead_job *job = jobs[i < n ? i : 0];
+  for (size_t i = 0; i < width || i < W_LANES; i++) {
+    size_t which = i % width;
+    struct sl_aead_job *job = jobs[which < n ? which : 0];
     size_t text_len = job->len + job->tail_len;
     rec.job[i] = job;
-    rec.cipher[i] = seal ? job->out : job->in;
+    rec.key[i] = job->key->mem;
+    rec.nonce[i] = job->nonce;
+    rec.aad[i] = job->aad;
+    rec.in[i] = job->in;
+    rec.out[i] = job->out;
     rec.aad_len[i] = job->aad_len;
     rec.text_len[i] = text_len;
+    if (job->len < rec.len_min) rec.len_min = job->len;
     if (text_len < rec.text_min) rec.text_min = text_len;
     if (text_len > rec.text_max) rec.text_max = text_len;
     if (job->aad_len > rec.aad_max) rec.aad_max = job->aad_len;
   }
 
+  w->has_more = true;
   chapoly_group_start(w, &rec, log_width);
   size_t common = rec.text_min & ~(size_t)15, pos = 0; /* whole blocks that all have; what has been absorbed of them */
   size_t per_pass = PASS_BLOCKS >> log_width, n_blocks = 1 + (rec.text_max + 63) / 64;
@@ -426,21 +485,43 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
     if (rec.width <= W_LANES && n_blocks - base <= (size_t)W_LANES >> log_width) n_states = 1;
     chacha_pass(w, n_states, (uint32_t)per_pass);
     if (base == 0) chapoly_group_key(w, &rec);
-    for (size_t s = 0; s < n_states; s++) chacha_to_bytes((v *)w->stream + 16 * s);
-
     size_t end = 64 * (base + per_pass - 1), to = end < common ? end : common;
-    if (seal) chapoly_text(w, &rec, base, seal);
-    if (pos < to) chapoly_group_steps(w, &rec, pos, to);
-    if (pos < to) pos = to;
+    if (seal) chapoly_text(w, &rec, base, n_states, seal);
+    /* Poly1305 in pieces of several passes, which saves it some fetching of powers: behind or ahead. */
+    if (!seal && pos < to) to = common - to < GROUP_PIECE_LEN ? common : to + GROUP_PIECE_LEN - 64;
+    if (pos < to && (!seal || to == common || to - pos >= GROUP_PIECE_LEN)) {
+      chapoly_group_steps(w, &rec, pos, to);
+      pos = to;
+    }
     if (!seal && !finished && end > common) {
       chapoly_group_finish(w, &rec, common);
       finished = true;
     }
-    if (!seal) chapoly_text(w, &rec, base, seal);
+    if (!seal) chapoly_text(w, &rec, base, n_states, seal);
   }
   if (!finished) chapoly_group_finish(w, &rec, common);
   chapoly_tags(w, &rec);
-  chapoly_end(w, &rec, seal);
+  for (size_t i = 0; i < rec.n; i++) chapoly_end(rec.job[i], w->tag_low[i], w->tag_high[i], seal);
+}
+
+INLINE void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_job *job, unsigned n_states) {
+  chacha_start_constants(w->start);
+  UNROLL for (unsigned i = 0; i < 8; i++) w->start[4 + i] = w_set(sl_load32_le(job->key->mem + 4 * i));
+  UNROLL for (unsigned i = 0; i < 3; i++) w->start[13 + i] = w_set(sl_load32_le(job->nonce + 4 * i));
+  for (unsigned s = 1; s < n_states; s++) memcpy(w->start + 16 * s, w->start, 16 * sizeof w->start[0]);
+  for (unsigned s = 0; s < n_states; s++) w->start[16 * s + 12] = w_numbers(s * W_LANES, 0);
+}
+
+INLINE void chapoly_solo_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
+                              bool seal) {
+  if (base > 0 && 64 * (base - 1 + n_states * W_LANES) <= rec->len_min) {
+    for (size_t s = 0; s < n_states; s++) {
+      size_t off = 64 * (base - 1 + s * W_LANES);
+      chacha_xor(rec->out[0] + off, rec->in[0] + off, (const v *)w->stream + 16 * s);
+    }
+  } else {
+    chapoly_text(w, rec, base, n_states, seal);
+  }
 }
 
 /* One record by itself. */
@@ -448,62 +529,94 @@ static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, bool s
   struct chapoly_records rec;
   rec.n = rec.width = 1;
   rec.job[0] = job;
+  rec.in[0] = job->in;
+  rec.out[0] = job->out;
+  rec.len_min = job->len;
   rec.aad_len[0] = job->aad_len;
   rec.text_len[0] = rec.text_max = job->len + job->tail_len;
   const uint8_t *cipher = seal ? job->out : job->in;
 
-  UNROLL for (unsigned s = 0; s < W_STATES; s++) {
-    v *start = w->start + 16 * s;
-    chacha_start_constants(start);
-    for (unsigned i = 0; i < 8; i++) start[4 + i] = w_set(sl_load32_le(job->key->mem + 4 * i));
-    start[12] = w_numbers(s * W_LANES, 0);
-    for (unsigned i = 0; i < 3; i++) start[13 + i] = w_set(sl_load32_le(job->nonce + 4 * i));
-  }
+  w->has_more = true;
+  chapoly_solo_start(w, job, W_STATES);
   size_t n_steps = rec.text_max / STEP_LEN, pos = 0, n_blocks = 1 + (rec.text_max + 63) / 64; /* pos: steps */
   bool is_long = n_steps >= SOLO_LONG_STEPS, finished = false;
   for (size_t base = 0; base < n_blocks; base += PASS_BLOCKS) {
     size_t n_states = n_blocks - base <= W_LANES ? 1 : W_STATES;
+    size_t end = 64 * (base + PASS_BLOCKS - 1);
     chacha_pass(w, n_states, PASS_BLOCKS);
-    for (size_t s = 0; s < n_states; s++) chacha_to_bytes((v *)w->stream + 16 * s);
     if (base == 0) chapoly_solo_key(w, job, is_long);
 
-    size_t end = 64 * (base + PASS_BLOCKS - 1);
     size_t to = seal ? end / STEP_LEN : (end + STEP_LEN - 1) / STEP_LEN;
     if (to > n_steps) to = n_steps;
-    if (seal) chapoly_text(w, &rec, base, seal);
+    if (seal) chapoly_solo_text(w, &rec, base, n_states, seal);
     chapoly_solo_steps(w, cipher + STEP_LEN * pos, to - pos, is_long);
     pos = to;
     if (!seal && !finished && end > STEP_LEN * n_steps) {
       chapoly_solo_finish(w, &rec, cipher + STEP_LEN * n_steps, rec.text_max % STEP_LEN);
       finished = true;
     }
-    if (!seal) chapoly_text(w, &rec, base, seal);
+    if (!seal) chapoly_solo_text(w, &rec, base, n_states, seal);
   }
   if (!finished) chapoly_solo_finish(w, &rec, cipher + STEP_LEN * n_steps, rec.text_max % STEP_LEN);
   chapoly_tags(w, &rec);
-  chapoly_end(w, &rec, seal);
+  for (size_t i = 0; i < rec.n; i++) chapoly_end(rec.job[i], w->tag_low[i], w->tag_high[i], seal);
+}
+
+/* ---- one small record ---------------------------------------------------------------------------------------- */
+
+INLINE void chapoly_small_absorb(struct sl_poly1305 *poly, const uint8_t *p, size_t len) {
+  for (; len >= 16; len -= 16, p += 16) sl_poly1305_block(poly, p, 1);
+  if (len > 0) {
+    uint8_t block[16];
+    block_store_all(block, b_load(p, len));
+    sl_poly1305_block(poly, block, 1);
+  }
+}
+
+/* One record of which a single state has all blocks: too little for vectors of Poly1305 to pay for their powers. */
+static void chapoly_small(struct chapoly_work *w, struct sl_aead_job *job, bool seal) {
+  size_t text_len = job->len + job->tail_len;
+  uint8_t lengths[16], tag[16];
+  struct sl_poly1305 poly;
+  chapoly_solo_start(w, job, 1);
+  chacha_pass(w, 1, 0);
+  chacha_to_bytes((v *)w->stream);
+  sl_poly1305_init(&poly, w->stream[0]);
+  chapoly_small_absorb(&poly, job->aad, job->aad_len);
+  if (!seal) chapoly_small_absorb(&poly, job->in, text_len);
+  for (size_t off = 0; off < text_len; off += 64) chapoly_text_block(job, off, w->stream[1 + off / 64], seal);
+  if (seal) chapoly_small_absorb(&poly, job->out, text_len);
+  sl_store64_le(lengths, job->aad_len);
+  sl_store64_le(lengths + 8, text_len);
+  sl_poly1305_block(&poly, lengths, 1);
+  sl_poly1305_final(&poly, tag);
+  chapoly_end(job, sl_load64_le(tag), sl_load64_le(tag + 8), seal);
+  sl_wipe(tag, sizeof tag);
 }
 
 /* ---- many records -------------------------------------------------------------------------------------------- */
 
-/* Takes jobs of which none is long, longest first, in groups as wide as records of nearly one length go. */
+/* Jobs of which none is long, longest first, in groups as wide as records of nearly one length go. */
 static void chapoly_groups(struct chapoly_work *w, struct sl_aead_job *const *jobs, const uint16_t *n_blocks, size_t n,
                            bool seal) {
   for (size_t at = 0, n_taken; at < n; at += n_taken) {
-    unsigned log_width = LOG_WIDTH_MAX;
-    size_t left = n - at;
-    /* Half as wide when that is enough for what is left, or when the narrow half of the group is much shorter. */
-    for (; log_width > LOG_WIDTH_MIN; log_width--) {
-      size_t width = (size_t)1 << log_width;
+    size_t width = WIDTH_MAX, left = n - at;
+    /* Half as wide when that is enough for what is left, or when the latter half would be much shorter. */
+    for (; width > WIDTH_MIN; width /= 2) {
       if (left <= width / 2) continue;
       size_t last = left < width ? left : width;
-      if (4 * n_blocks[at + last - 1] >= 3 * n_blocks[at]) break;
+      if (4 * n_blocks[at + last - 1] + 4 > 3 * n_blocks[at]) break;
     }
-    n_taken = left < (size_t)1 << log_width ? left : (size_t)1 << log_width;
-    if (n_taken <= SOLO_AT_MOST && n_blocks[at] > SOLO_FEW_BLOCKS) {
-      for (size_t i = 0; i < n_taken; i++) chapoly_solo(w, jobs[at + i], seal);
+    n_taken = left < width ? left : width;
+    if (n_taken > SOLO_AT_MOST) {
+      chapoly_group(w, jobs + at, n_taken, width, seal);
     } else {
-      chapoly_group(w, jobs + at, n_taken, log_width, seal);
+      for (size_t i = 0; i < n_taken; i++) {
+        if (n_blocks[at + i] <= SMALL_BLOCKS)
+          chapoly_small(w, jobs[at + i], seal);
+        else
+          chapoly_solo(w, jobs[at + i], seal);
+      }
     }
   }
 }
@@ -511,40 +624,60 @@ static void chapoly_groups(struct chapoly_work *w, struct sl_aead_job *const *jo
 /* How many jobs are sorted at a time. */
 enum { JOBS_AT_ONCE = 128 };
 
+/* By length, longest first: a counting sort over numbers of blocks. What is long is done at once. */
+INLINE void chapoly_sorted(struct chapoly_work *w, struct sl_aead_job *const *jobs, const uint16_t *n_blocks, size_t n,
+                           bool seal) {
+  struct sl_aead_job *order[JOBS_AT_ONCE];
+  uint16_t sorted_n_blocks[JOBS_AT_ONCE];
+  uint8_t place[SOLO_BLOCKS + 1] = {0}; /* how many have so many blocks, then where the next of them goes */
+  size_t n_short = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (n_blocks[i] <= SOLO_BLOCKS) place[n_blocks[i]]++;
+  }
+  for (size_t blocks = SOLO_BLOCKS + 1; blocks-- > 0;) {
+    size_t n_these = place[blocks];
+    place[blocks] = (uint8_t)n_short;
+    n_short += n_these;
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (n_blocks[i] > SOLO_BLOCKS) {
+      chapoly_solo(w, jobs[i], seal);
+      continue;
+    }
+    size_t at = place[n_blocks[i]]++;
+    order[at] = jobs[i];
+    sorted_n_blocks[at] = n_blocks[i];
+  }
+  chapoly_groups(w, order, sorted_n_blocks, n_short, seal);
+}
+
+/* Erases what has been used. */
+INLINE void chapoly_work_wipe(struct chapoly_work *w) {
+  sl_wipe(w->start, 16 * sizeof w->start[0]);
+  sl_wipe(w->stream, 16 * sizeof w->start[0]);
+  if (w->has_more) sl_wipe(w, sizeof *w);
+}
+
 INLINE void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
   struct chapoly_work w;
+  w.has_more = false;
   for (size_t done = 0, n_now; done < n; done += n_now) {
-    struct sl_aead_job *order[JOBS_AT_ONCE];
-    uint16_t n_blocks[JOBS_AT_ONCE], sorted_n_blocks[JOBS_AT_ONCE];
-    uint8_t n_of[SOLO_BLOCKS + 1] = {0}; /* jobs with so many blocks, then where in order[] the next one goes */
-    size_t n_short = 0;
+    uint16_t n_blocks[JOBS_AT_ONCE] = {0}, differ = 0;
     n_now = n - done < JOBS_AT_ONCE ? n - done : JOBS_AT_ONCE;
     for (size_t i = 0; i < n_now; i++) {
       const struct sl_aead_job *job = jobs[done + i];
       size_t blocks = (job->len + job->tail_len + 63) / 64;
       __builtin_prefetch(job->key);
       n_blocks[i] = (uint16_t)(blocks <= SOLO_BLOCKS ? blocks : SOLO_BLOCKS + 1);
-      if (blocks > SOLO_BLOCKS) continue;
-      n_of[blocks]++;
-      n_short++;
+      differ |= n_blocks[i] ^ n_blocks[0];
     }
-    for (size_t blocks = SOLO_BLOCKS + 1, at = 0; blocks-- > 0;) {
-      size_t n_these = n_of[blocks];
-      n_of[blocks] = (uint8_t)at;
-      at += n_these;
+    if (differ == 0 && n_blocks[0] <= SOLO_BLOCKS) {
+      chapoly_groups(&w, jobs + done, n_blocks, n_now, seal);
+    } else {
+      chapoly_sorted(&w, jobs + done, n_blocks, n_now, seal);
     }
-    for (size_t i = 0; i < n_now; i++) {
-      if (n_blocks[i] > SOLO_BLOCKS) {
-        chapoly_solo(&w, jobs[done + i], seal);
-        continue;
-      }
-      size_t at = n_of[n_blocks[i]]++;
-      order[at] = jobs[done + i];
-      sorted_n_blocks[at] = n_blocks[i];
-    }
-    chapoly_groups(&w, order, sorted_n_blocks, n_short, seal);
   }
-  sl_wipe(&w, sizeof w);
+  chapoly_work_wipe(&w);
 }
 
 static void chapoly_expand(struct sl_aead_key *key, const uint8_t *secret) {

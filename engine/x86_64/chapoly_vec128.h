@@ -4,6 +4,7 @@
 #define SEALANE_ENGINE_X86_64_CHAPOLY_VEC128_H
 
 #include "engine/x86_64/block.h"
+#include "engine/x86_64/chapoly_macros.h"
 
 typedef __m128i v;
 
@@ -43,9 +44,9 @@ static inline v w_numbers(uint32_t first, unsigned shift) {
   return _mm_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
 }
 #define chacha_states(out, start, n_states) chacha_one_state(out, start)
-/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i]. */
-static inline v w_gather(const uint8_t *const *p) {
-  return block_load_all(p[0]);
+/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i] + off. */
+static inline v w_gather(const uint8_t *const *p, size_t off) {
+  return block_load_all(p[0] + off);
 }
 static inline v w_unpack_low(v a, v b) {
   return _mm_unpacklo_epi32(a, b);
@@ -53,9 +54,22 @@ static inline v w_unpack_low(v a, v b) {
 static inline v w_unpack_high(v a, v b) {
   return _mm_unpackhi_epi32(a, b);
 }
-/* x[q] has, in 128-bit lane i, bytes [16 q, 16 q + 16) of block 4 i: writes them where they belong, block b at 64 b. */
-static inline void w_store_blocks(uint8_t *stream, const v x[4]) {
-  for (unsigned q = 0; q < 4; q++) _mm_store_si128((v *)(stream + 16 * q), x[q]);
+/* x[i][q] has bytes [16 q, 16 q + 16) of block i: writes all of them, block b at 64 b. */
+INLINE void w_store_blocks(uint8_t *stream, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 16; i++) block_store_all(stream + 16 * i, x[i / 4][i % 4]);
+}
+/* out = in ^ those blocks */
+INLINE void w_xor_blocks(uint8_t *out, const uint8_t *in, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 16; i++)
+      block_store_all(out + 16 * i, w_xor(x[i / 4][i % 4], block_load_all(in + 16 * i)));
+}
+
+/* The same, block i from and to its own text: out[i] + off = in[i] + off ^ block i. */
+INLINE void w_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 16; i++) {
+    size_t at = off + 16 * (i % 4);
+    block_store_all(out[i / 4] + at, w_xor(x[i / 4][i % 4], block_load_all(in[i / 4] + at)));
+  }
 }
 
 /* ---- vectors of 64-bit lanes: one limb of every lane's Poly1305 ----------------------------------------------- */
@@ -110,16 +124,26 @@ static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low,
   *low = _mm_unpacklo_epi64(even, odd);
   *high = _mm_unpackhi_epi64(even, odd);
 }
-/* The same for 16 Q_LANES consecutive bytes. */
+/* The 64 bytes at p[i] + off to lane i, as four blocks of two halves. */
+INLINE void q_gather_rows(const uint8_t *const p[Q_LANES], size_t off, v low[4], v high[4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) q_gather(p, off + 16 * i, &low[i], &high[i]);
+}
+/* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
+static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
+  v even = block_load(p[0], n[0]), odd = block_load(p[1], n[1]);
+  *low = _mm_unpacklo_epi64(even, odd);
+  *high = _mm_unpackhi_epi64(even, odd);
+}
+/* 16 Q_LANES consecutive bytes. */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
   q_gather((const uint8_t *const[]){p, p + 16}, 0, low, high);
 }
 
-/* ---- bytes --------------------------------------------------------------------------------------------------- */
+/* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */
 
 /* out = in ^ stream: one block of 64 bytes, of which in and out are the caller's. */
 static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *stream) {
-  for (unsigned i = 0; i < 64; i += 16) {
+  UNROLL for (unsigned i = 0; i < 64; i += 16) {
     block_store_all(out + i, w_xor(block_load_all(in + i), block_load_all(stream + i)));
   }
 }

@@ -4,6 +4,7 @@
 #define SEALANE_ENGINE_X86_64_CHAPOLY_VEC256_H
 
 #include "engine/x86_64/block.h"
+#include "engine/x86_64/chapoly_macros.h"
 
 typedef __m256i v;
 
@@ -45,9 +46,9 @@ static inline v w_numbers(uint32_t first, unsigned shift) {
   return _mm256_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
 }
 #define chacha_states(out, start, n_states) chacha_one_state(out, start)
-/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i]. */
-static inline v w_gather(const uint8_t *const *p) {
-  return _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p[0])), block_load_all(p[4]), 1);
+/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i] + off. */
+static inline v w_gather(const uint8_t *const *p, size_t off) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p[0] + off)), block_load_all(p[4] + off), 1);
 }
 static inline v w_unpack_low(v a, v b) {
   return _mm256_unpacklo_epi32(a, b);
@@ -55,12 +56,42 @@ static inline v w_unpack_low(v a, v b) {
 static inline v w_unpack_high(v a, v b) {
   return _mm256_unpackhi_epi32(a, b);
 }
-/* x[q] has, in 128-bit lane i, bytes [16 q, 16 q + 16) of block 4 i: writes them where they belong, block b at 64 b. */
-static inline void w_store_blocks(uint8_t *stream, const v x[4]) {
-  _mm256_store_si256((v *)stream, _mm256_permute2x128_si256(x[0], x[1], 0x20));
-  _mm256_store_si256((v *)(stream + 32), _mm256_permute2x128_si256(x[2], x[3], 0x20));
-  _mm256_store_si256((v *)(stream + 256), _mm256_permute2x128_si256(x[0], x[1], 0x31));
-  _mm256_store_si256((v *)(stream + 288), _mm256_permute2x128_si256(x[2], x[3], 0x31));
+/* x[q] has, in 128-bit lane i, bytes [16 q, 16 q + 16) of block 4 i. Afterwards x[0], x[1] are block 0, the others 4. */
+INLINE void w_gather_blocks(v x[4]) {
+  v a = x[0], b = x[1], c = x[2], d = x[3];
+  x[0] = _mm256_permute2x128_si256(a, b, 0x20);
+  x[1] = _mm256_permute2x128_si256(c, d, 0x20);
+  x[2] = _mm256_permute2x128_si256(a, b, 0x31);
+  x[3] = _mm256_permute2x128_si256(c, d, 0x31);
+}
+/* x[i] has those of blocks i and 4 + i: writes all of them, block b at 64 b. */
+INLINE void w_store_blocks(uint8_t *stream, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) {
+    w_gather_blocks(x[i]);
+    UNROLL for (unsigned j = 0; j < 4; j++)
+        _mm256_store_si256((v *)(stream + 64 * i + 256 * (j / 2) + 32 * (j % 2)), x[i][j]);
+  }
+}
+/* out = in ^ those blocks */
+INLINE void w_xor_blocks(uint8_t *out, const uint8_t *in, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) {
+    w_gather_blocks(x[i]);
+    UNROLL for (unsigned j = 0; j < 4; j++) {
+      size_t off = 64 * i + 256 * (j / 2) + 32 * (j % 2);
+      _mm256_storeu_si256((v *)(out + off), w_xor(x[i][j], _mm256_loadu_si256((const v *)(in + off))));
+    }
+  }
+}
+
+/* The same, block i from and to its own text: out[i] + off = in[i] + off ^ block i. */
+INLINE void w_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) {
+    w_gather_blocks(x[i]);
+    UNROLL for (unsigned j = 0; j < 4; j++) {
+      size_t lane = i + 4 * (j / 2), at = off + 32 * (j % 2);
+      _mm256_storeu_si256((v *)(out[lane] + at), w_xor(x[i][j], _mm256_loadu_si256((const v *)(in[lane] + at))));
+    }
+  }
 }
 
 /* ---- vectors of 64-bit lanes: one limb of every lane's Poly1305 ----------------------------------------------- */
@@ -118,7 +149,18 @@ static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low,
   *low = _mm256_unpacklo_epi64(even, odd);
   *high = _mm256_unpackhi_epi64(even, odd);
 }
-/* The same for 16 Q_LANES consecutive bytes. */
+/* The 64 bytes at p[i] + off to lane i, as four blocks of two halves. */
+INLINE void q_gather_rows(const uint8_t *const p[Q_LANES], size_t off, v low[4], v high[4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) q_gather(p, off + 16 * i, &low[i], &high[i]);
+}
+/* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
+static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
+  v even = _mm256_set_m128i(block_load(p[2], n[2]), block_load(p[0], n[0]));
+  v odd = _mm256_set_m128i(block_load(p[3], n[3]), block_load(p[1], n[1]));
+  *low = _mm256_unpacklo_epi64(even, odd);
+  *high = _mm256_unpackhi_epi64(even, odd);
+}
+/* 16 Q_LANES consecutive bytes. */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
   v even = _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p)), block_load_all(p + 32), 1);
   v odd = _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p + 16)), block_load_all(p + 48), 1);
@@ -126,7 +168,7 @@ static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
   *high = _mm256_unpackhi_epi64(even, odd);
 }
 
-/* ---- bytes --------------------------------------------------------------------------------------------------- */
+/* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */
 
 /* out = in ^ stream: one block of 64 bytes, of which in and out are the caller's. */
 static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *stream) {

@@ -4,6 +4,7 @@
 #define SEALANE_ENGINE_X86_64_CHAPOLY_VEC512_H
 
 #include "engine/x86_64/block.h"
+#include "engine/x86_64/chapoly_macros.h"
 
 typedef __m512i v;
 
@@ -30,12 +31,12 @@ static inline v w_numbers(uint32_t first, unsigned shift) {
   v x = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   return _mm512_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
 }
-/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i]. */
-static inline v w_gather(const uint8_t *const *p) {
-  v x = _mm512_zextsi128_si512(block_load_all(p[0]));
-  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x00f0), block_load_all(p[4]));
-  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x0f00), block_load_all(p[8]));
-  return _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0xf000), block_load_all(p[12]));
+/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i] + off. */
+static inline v w_gather(const uint8_t *const *p, size_t off) {
+  v x = _mm512_zextsi128_si512(block_load_all(p[0] + off));
+  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x00f0), block_load_all(p[4] + off));
+  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x0f00), block_load_all(p[8] + off));
+  return _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0xf000), block_load_all(p[12] + off));
 }
 static inline v w_unpack_low(v a, v b) {
   return _mm512_unpacklo_epi32(a, b);
@@ -43,16 +44,46 @@ static inline v w_unpack_low(v a, v b) {
 static inline v w_unpack_high(v a, v b) {
   return _mm512_unpackhi_epi32(a, b);
 }
-/* x[q] has, in 128-bit lane i, bytes [16 q, 16 q + 16) of block 4 i: writes them where they belong, block b at 64 b. */
-static inline void w_store_blocks(uint8_t *stream, const v x[4]) {
+/* x[q] has, in 128-bit lane i, bytes [16 q, 16 q + 16) of block 4 i. Afterwards x[i] is block 4 i. */
+INLINE void w_gather_blocks(v x[4]) {
   v ab_even = _mm512_shuffle_i32x4(x[0], x[1], 0x88), ab_odd = _mm512_shuffle_i32x4(x[0], x[1], 0xdd);
   v cd_even = _mm512_shuffle_i32x4(x[2], x[3], 0x88), cd_odd = _mm512_shuffle_i32x4(x[2], x[3], 0xdd);
-  _mm512_store_si512(stream, _mm512_shuffle_i32x4(ab_even, cd_even, 0x88));
-  _mm512_store_si512(stream + 256, _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88));
-  _mm512_store_si512(stream + 512, _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd));
-  _mm512_store_si512(stream + 768, _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd));
+  x[0] = _mm512_shuffle_i32x4(ab_even, cd_even, 0x88);
+  x[1] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88);
+  x[2] = _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd);
+  x[3] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd);
+}
+/* x[i] has those of blocks i, 4 + i, ...: writes all of them, block b at 64 b. */
+INLINE void w_store_blocks(uint8_t *stream, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) {
+    w_gather_blocks(x[i]);
+    UNROLL for (unsigned j = 0; j < 4; j++) _mm512_store_si512(stream + 256 * j + 64 * i, x[i][j]);
+  }
+}
+/* out = in ^ those blocks. Stores in order: those that cross a line go well one after the other. */
+INLINE void w_xor_blocks(uint8_t *out, const uint8_t *in, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) w_gather_blocks(x[i]);
+  UNROLL for (unsigned i = 0; i < 16; i++) {
+    _mm512_storeu_si512(out + 64 * i, w_xor(x[i % 4][i / 4], _mm512_loadu_si512(in + 64 * i)));
+  }
+}
+/* The same, block i from and to its own text: out[i] + off = in[i] + off ^ block i. */
+INLINE void w_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) w_gather_blocks(x[i]);
+  UNROLL for (unsigned i = 0; i < 16; i++) {
+    _mm512_storeu_si512(out[i] + off, w_xor(x[i % 4][i / 4], _mm512_loadu_si512(in[i] + off)));
+  }
 }
 
+/* ---- bytes: loads and stores that touch no byte outside ----------------------------------------------------- */
+
+static inline __mmask64 row_mask(size_t n) {
+  return _cvtu64_mask64(_bzhi_u64(~UINT64_C(0), (unsigned)n));
+}
+/* The first n <= 16 bytes of p, zeros behind; nothing else is read. */
+static inline __m128i b_load(const uint8_t *p, size_t n) {
+  return _mm_maskz_loadu_epi8(_cvtu32_mask16(_bzhi_u32(0xffff, (unsigned)n)), p);
+}
 /* ---- vectors of 64-bit lanes: one limb of every lane's Poly1305 ----------------------------------------------- */
 
 static inline v q_zero(void) {
@@ -110,22 +141,40 @@ static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low,
   *low = _mm512_unpacklo_epi64(even, odd);
   *high = _mm512_unpackhi_epi64(even, odd);
 }
-/* The same for 16 Q_LANES consecutive bytes. */
+/* The 64 bytes at p[i] + off to lane i, as four blocks of two halves: a transposition of words of 64 bits. */
+INLINE void q_gather_rows(const uint8_t *const p[Q_LANES], size_t off, v low[4], v high[4]) {
+  v l[4], h[4];
+  UNROLL for (unsigned i = 0; i < 4; i++) {
+    v a = _mm512_loadu_si512(p[2 * i] + off), b = _mm512_loadu_si512(p[2 * i + 1] + off);
+    l[i] = q_unpack_low(a, b);
+    h[i] = q_unpack_high(a, b);
+  }
+  w_gather_blocks(l);
+  w_gather_blocks(h);
+  UNROLL for (unsigned i = 0; i < 4; i++) low[i] = l[i], high[i] = h[i];
+}
+/* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
+static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
+  v even = _mm512_zextsi128_si512(b_load(p[0], n[0]));
+  v odd = _mm512_zextsi128_si512(b_load(p[1], n[1]));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0x0c), b_load(p[2], n[2]));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0x0c), b_load(p[3], n[3]));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0x30), b_load(p[4], n[4]));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0x30), b_load(p[5], n[5]));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0xc0), b_load(p[6], n[6]));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0xc0), b_load(p[7], n[7]));
+  *low = _mm512_unpacklo_epi64(even, odd);
+  *high = _mm512_unpackhi_epi64(even, odd);
+}
+/* 16 Q_LANES consecutive bytes. */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
   v a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + 64);
   *low = _mm512_permutex2var_epi64(a, _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0), b);
   *high = _mm512_permutex2var_epi64(a, _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1), b);
 }
 
-/* ---- bytes --------------------------------------------------------------------------------------------------- */
+/* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */
 
-static inline __mmask64 row_mask(size_t n) {
-  return _cvtu64_mask64(_bzhi_u64(~UINT64_C(0), (unsigned)n));
-}
-/* The first n <= 16 bytes of p, zeros behind; nothing else is read. */
-static inline __m128i b_load(const uint8_t *p, size_t n) {
-  return _mm_maskz_loadu_epi8(_cvtu32_mask16(_bzhi_u32(0xffff, (unsigned)n)), p);
-}
 /* out = in ^ stream: one block of 64 bytes, of which in and out are the caller's. */
 static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *stream) {
   _mm512_storeu_si512(out, w_xor(_mm512_loadu_si512(in), _mm512_load_si512(stream)));
