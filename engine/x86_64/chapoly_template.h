@@ -31,6 +31,7 @@ enum {
   PASS_BLOCKS = W_STATES * W_LANES,
   N_VECTORS = PASS_BLOCKS / Q_LANES, /* of Poly1305, in a group of the greatest width */
   STEP_LEN = 16 * Q_LANES,           /* bytes a solo vector takes */
+  HEADS = PASS_BLOCKS / 2,           /* solos whose heads are made in one pass */
   WIDTH_MIN = Q_LANES,               /* of a group: records */
   WIDTH_MAX = PASS_BLOCKS,
   /* Where records go, by measurement: docs/kernels.md. Blocks are the text's. */
@@ -42,17 +43,37 @@ enum {
   GROUP_LONG_LEN = 192,  /* bytes: so do groups whose records are all that long */
 };
 
-/* What is secret or stands for a secret of the records at work. */
+/* What a solo needs from outside its passes. */
+struct chapoly_head {
+  uint8_t key[32];  /* of Poly1305 */
+  uint8_t last[64]; /* the stream of the text's last block */
+};
+
+/* What is secret or stands for a secret of the records at work: what is used seldom at the end, for it must be erased. */
 struct chapoly_work {
-  v start[16 * W_STATES];                       /* the states of this pass */
-  uint8_t stream[PASS_BLOCKS][64];              /* before it is bytes: the states after their rounds */
-  bool has_more;                                /* has been used beyond the first state and its stream */
-  struct poly_value hash[N_VECTORS];            /* solo: [0] */
-  struct poly_factor r[N_VECTORS][POLY_MERGED]; /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [0] */
-  uint64_t powers[POLY_LIMBS][3 * Q_LANES];     /* solo: r^Q_LANES in all of Q_LANES, r^Q_LANES ... r^1, 1 in all */
+  v start[16 * W_STATES];                               /* the states of this pass */
+  uint8_t stream[PASS_BLOCKS][64];                      /* before it is bytes: the states after their rounds */
+  struct poly_value hash[N_VECTORS];                    /* solo: [0] */
   uint64_t tag_low[PASS_BLOCKS], tag_high[PASS_BLOCKS]; /* s, then the tags */
-  uint8_t blocks[Q_LANES][16];                          /* solo: message blocks put together */
+  struct poly_factor r[POLY_MERGED][N_VECTORS];         /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [][0] */
+  uint64_t powers[POLY_LIMBS][3 * Q_LANES]; /* solo: r^Q_LANES in all of Q_LANES, r^Q_LANES ... r^1, 1 in all */
+  uint8_t blocks[Q_LANES][16];              /* solo: message blocks put together */
+  struct chapoly_head heads[HEADS];
+  size_t used_len; /* how much of this has been used, in bytes; 0 for the first state and its stream alone */
 } __attribute__((aligned(64)));
+
+INLINE void chapoly_use(struct chapoly_work *w, size_t len) {
+  if (len > w->used_len) w->used_len = len;
+}
+/* Erases what has been used. */
+INLINE void chapoly_work_wipe(struct chapoly_work *w) {
+  if (w->used_len > 0) {
+    sl_wipe(w, w->used_len);
+  } else {
+    sl_wipe(w->start, 16 * sizeof w->start[0]);
+    sl_wipe(w->stream, 16 * sizeof w->start[0]);
+  }
+}
 
 /* The records of a group, or the one of a solo: public. Lanes past the last record repeat record 0, and nobody looks
  * at what they compute. */
@@ -64,7 +85,7 @@ struct chapoly_records {
   const uint8_t *const *cipher;                         /* in or out */
   uint64_t aad_len[PASS_BLOCKS], text_len[PASS_BLOCKS]; /* text: with its tail */
   size_t n, width;
-  size_t len_min, text_min, text_max, aad_max; /* bytes, of any record */
+  size_t len_min, text_min, text_max, aad_min, aad_max; /* bytes, of any record */
 };
 
 /* ---- ChaCha20 ------------------------------------------------------------------------------------------------ */
@@ -149,6 +170,16 @@ INLINE struct poly_value poly_ends_at(const uint8_t *const *p, const uint64_t *l
   return poly_block(low, high, *is_there);
 }
 
+/* The same where all messages begin at 0 and have n bytes there, 1 to 16. */
+INLINE struct poly_value poly_even_ends_at(const uint8_t *const *p, size_t off, size_t n) {
+  const uint8_t *at[Q_LANES];
+  size_t n_all[Q_LANES];
+  v low, high;
+  UNROLL for (size_t i = 0; i < Q_LANES; i++) at[i] = p[i] + off, n_all[i] = n;
+  q_gather_ends(at, n_all, &low, &high);
+  return poly_block(low, high, poly_ones());
+}
+
 /* RFC 8439 2.5: some bits of r are cleared. */
 INLINE struct poly_factor poly_clamped(v low, v high) {
   low = q_and(low, q_set(UINT64_C(0x0ffffffc0fffffff)));
@@ -156,10 +187,10 @@ INLINE struct poly_factor poly_clamped(v low, v high) {
   return poly_factor(poly_block(low, high, q_zero()));
 }
 
-/* f[0] to the power i + 1 in f[i]. */
-INLINE void poly_powers(struct poly_factor f[POLY_MERGED]) {
+/* The powers of w->r[0][u] to be merged. */
+INLINE void poly_powers(struct chapoly_work *w, size_t u) {
   UNROLL for (unsigned i = 1; i < POLY_MERGED; i++) {
-    f[i] = poly_factor(poly_mul(poly_value_of(&f[i / 2]), &f[(i - 1) / 2]));
+    w->r[i][u] = poly_factor(poly_mul(poly_value_of(&w->r[i / 2][u]), &w->r[(i - 1) / 2][u]));
   }
 }
 
@@ -171,14 +202,12 @@ INLINE __m128i poly_end(const uint8_t *p, size_t left) {
 /* ---- one record ---------------------------------------------------------------------------------------------- */
 
 /* The powers of r, and the AAD: its blocks lie in the last lanes of as many vectors as it takes. */
-static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead_job *job, bool is_long) {
-  uint8_t key[32]; /* block 0 is still words: each begins a vector */
-  for (unsigned i = 0; i < 8; i++) memcpy(key + 4 * i, (const uint8_t *)w->stream + i * sizeof(v), 4);
+static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead_job *job, const uint8_t key[32],
+                                    bool is_long) {
   struct poly_factor top = poly_clamped(q_set(sl_load64_le(key)), q_set(sl_load64_le(key + 8)));
   struct poly_value each = poly_value_of(&top);
   w->tag_low[0] = sl_load64_le(key + 16);
   w->tag_high[0] = sl_load64_le(key + 24);
-  sl_wipe(key, sizeof key);
 
   /* top is r^k, and the lanes of `each` have r^k ... r^1, over and over. */
   UNROLL for (unsigned k = 1; k < Q_LANES; k *= 2) {
@@ -194,13 +223,13 @@ static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead
   }
   w->r[0][0] = top;
   if (is_long) {
-    poly_powers(w->r[0]);
+    poly_powers(w, 0);
   }
 
   struct poly_value h = poly_zero();
   size_t n_blocks = ((size_t)job->aad_len + 15) / 16, n_lead = -n_blocks % Q_LANES;
   for (size_t at = 0; at < n_lead + n_blocks; at += Q_LANES) {
-    v low, high, is_there = at == 0 ? poly_lanes_from(n_lead) : poly_ones();
+    v low, high, is_there = at == 0 ? q_to_run_order(poly_lanes_from(n_lead)) : poly_ones();
     for (size_t i = 0; i < Q_LANES; i++) {
       size_t off = 16 * (at + i - n_lead);
       bool is_lead = at + i < n_lead;
@@ -219,9 +248,9 @@ INLINE void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t 
     for (; n_steps >= POLY_MERGED; n_steps -= POLY_MERGED, p += POLY_MERGED * STEP_LEN) {
       struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
       UNROLL for (unsigned i = 0; i < POLY_MERGED - 1; i++) {
-        s = poly_sum_add(s, poly_run_at(p + i * STEP_LEN), &w->r[0][POLY_MERGED - 2 - i]);
+        s = poly_sum_add(s, poly_run_at(p + i * STEP_LEN), &w->r[POLY_MERGED - 2 - i][0]);
       }
-      h = poly_carried(poly_sum_add(s, h, &w->r[0][POLY_MERGED - 1]));
+      h = poly_carried(poly_sum_add(s, h, &w->r[POLY_MERGED - 1][0]));
     }
   }
   for (; n_steps > 0; n_steps--, p += STEP_LEN) h = poly_mul_add(h, &w->r[0][0], poly_run_at(p));
@@ -249,11 +278,12 @@ static inline void chapoly_solo_finish(struct chapoly_work *w, const struct chap
   q_gather_run(w->blocks[0], &low, &high);
 
   struct poly_value powers;
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] = q_load(w->powers[i] + Q_LANES - n);
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] = q_to_run_order(q_load(w->powers[i] + Q_LANES - n));
   before = poly_factor(powers);
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] = q_load(w->powers[i] + 2 * Q_LANES - n);
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] =
+      q_to_run_order(q_load(w->powers[i] + 2 * Q_LANES - n));
   after = poly_factor(powers);
-  h = poly_mul(poly_mul_add(h, &before, poly_block(low, high, poly_lanes_before(n))), &after);
+  h = poly_mul(poly_mul_add(h, &before, poly_block(low, high, q_to_run_order(poly_lanes_before(n)))), &after);
 
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
     uint64_t lanes[Q_LANES], sum = 0;
@@ -297,13 +327,19 @@ static inline void chapoly_group_key(struct chapoly_work *w, const struct chapol
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     const v *x = (const v *)w->stream + 16 * (u / 2);
     bool half = u % 2;
-    w->r[u][0] = poly_clamped(q_from_words(x[0], x[1], half), q_from_words(x[2], x[3], half));
+    w->r[0][u] = poly_clamped(q_from_words(x[0], x[1], half), q_from_words(x[2], x[3], half));
     q_store(w->tag_low + Q_LANES * u, q_from_words(x[4], x[5], half));
     q_store(w->tag_high + Q_LANES * u, q_from_words(x[6], x[7], half));
-    if (rec->text_min >= GROUP_LONG_LEN) poly_powers(w->r[u]);
+    if (rec->text_min >= GROUP_LONG_LEN) poly_powers(w, u);
 
     struct poly_value h = poly_zero();
     for (size_t off = 0, end = (rec->aad_max + 15) & ~(size_t)15; off < end; off += 16) {
+      if (rec->aad_min == rec->aad_max) {
+        size_t left = rec->aad_max - off;
+        struct poly_value b = poly_even_ends_at(rec->aad + Q_LANES * u, off, left < 16 ? left : 16);
+        h = poly_mul(poly_add(h, b), &w->r[0][u]);
+        continue;
+      }
       size_t lead[Q_LANES];
       UNROLL for (size_t i = 0; i < Q_LANES; i++) {
         lead[i] = end - ((rec->aad_len[Q_LANES * u + i] + 15) & ~(uint64_t)15);
@@ -311,7 +347,7 @@ static inline void chapoly_group_key(struct chapoly_work *w, const struct chapol
       v is_there;
       struct poly_value b = poly_ends_at(rec->aad + Q_LANES * u, rec->aad_len + Q_LANES * u, rec->nonce + Q_LANES * u,
                                          off, lead, &is_there);
-      h = poly_mul(poly_add(h, b), &w->r[u][0]);
+      h = poly_mul(poly_add(h, b), &w->r[0][u]);
     }
     w->hash[u] = h;
   }
@@ -324,7 +360,7 @@ INLINE void chapoly_group_steps_of(struct chapoly_work *w, const struct chapoly_
   UNROLL for (unsigned i = 0; i < n; i++) h[i] = w->hash[u + i];
   for (size_t off = from; off < to; off += 16) {
     UNROLL for (unsigned i = 0; i < n; i++) {
-      h[i] = poly_mul(poly_add(h[i], poly_blocks_at(rec->cipher + Q_LANES * (u + i), off)), &w->r[u + i][0]);
+      h[i] = poly_mul(poly_add(h[i], poly_blocks_at(rec->cipher + Q_LANES * (u + i), off)), &w->r[0][u + i]);
     }
   }
   UNROLL for (unsigned i = 0; i < n; i++) w->hash[u + i] = h[i];
@@ -334,14 +370,12 @@ INLINE void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_reco
                                size_t to) {
   struct poly_value h = w->hash[u];
   for (size_t off = from; off < to; off += 64) {
-    v low[4], high[4];
-    q_gather_rows(rec->cipher + Q_LANES * u, off, low, high);
+    const uint8_t *const *p = rec->cipher + Q_LANES * u;
     struct poly_sum s = poly_sum_of(poly_zero());
     UNROLL for (unsigned i = 1; i < 4; i++) {
-      s = poly_sum_add(s, poly_block(low[i], high[i], poly_ones()), &w->r[u][3 - i]);
+      s = poly_sum_add(s, poly_blocks_at(p, off + 16 * i), &w->r[3 - i][u]);
     }
-    s = poly_sum_add(s, poly_add(h, poly_block(low[0], high[0], poly_ones())),
-                     &w->r[u][3]); /* h last: all else is early */
+    s = poly_sum_add(s, poly_add(h, poly_blocks_at(p, off)), &w->r[3][u]); /* h last: all else is early */
     h = poly_carried(s);
   }
   w->hash[u] = h;
@@ -369,13 +403,18 @@ static inline void chapoly_group_finish(struct chapoly_work *w, const struct cha
     struct poly_value h = w->hash[u];
     for (size_t off = from; off < rec->text_max; off += 16) {
       static const size_t no_lead[Q_LANES];
+      if (rec->text_min == rec->text_max) { /* one, then, and it is not whole */
+        struct poly_value b = poly_even_ends_at(rec->cipher + Q_LANES * u, off, rec->text_max - off);
+        h = poly_mul(poly_add(h, b), &w->r[0][u]);
+        continue;
+      }
       v is_there;
       struct poly_value b = poly_ends_at(rec->cipher + Q_LANES * u, rec->text_len + Q_LANES * u,
                                          rec->nonce + Q_LANES * u, off, no_lead, &is_there);
-      h = poly_select(is_there, poly_mul(poly_add(h, b), &w->r[u][0]), h);
+      h = poly_select(is_there, poly_mul(poly_add(h, b), &w->r[0][u]), h);
     }
     v aad_len = q_load(rec->aad_len + Q_LANES * u), text_len = q_load(rec->text_len + Q_LANES * u);
-    w->hash[u] = poly_mul(poly_add(h, poly_block(aad_len, text_len, poly_ones())), &w->r[u][0]);
+    w->hash[u] = poly_mul(poly_add(h, poly_block(aad_len, text_len, poly_ones())), &w->r[0][u]);
   }
 }
 
@@ -455,11 +494,10 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
   rec.cipher = seal ? (const uint8_t *const *)rec.out : rec.in;
   rec.n = n;
   rec.width = width;
-  rec.len_min = rec.text_min = SIZE_MAX;
+  rec.len_min = rec.text_min = rec.aad_min = SIZE_MAX;
   rec.text_max = rec.aad_max = 0;
-  for (size_t i = 0; i < width || i < W_LANES; i++) {
-    size_t which = i % width;
-    struct sl_aead_job *job = jobs[which < n ? which : 0];
+  for (size_t i = 0; i < n; i++) {
+    struct sl_aead_job *job = jobs[i];
     size_t text_len = job->len + job->tail_len;
     rec.job[i] = job;
     rec.key[i] = job->key->mem;
@@ -472,10 +510,22 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
     if (job->len < rec.len_min) rec.len_min = job->len;
     if (text_len < rec.text_min) rec.text_min = text_len;
     if (text_len > rec.text_max) rec.text_max = text_len;
+    if (job->aad_len < rec.aad_min) rec.aad_min = job->aad_len;
     if (job->aad_len > rec.aad_max) rec.aad_max = job->aad_len;
   }
+  for (size_t i = n; i < width || i < W_LANES; i++) {
+    size_t like = i < width ? 0 : i - width;
+    rec.key[i] = rec.key[like];
+    rec.nonce[i] = rec.nonce[like];
+    rec.aad[i] = rec.aad[like];
+    rec.in[i] = rec.in[like];
+    rec.out[i] = rec.out[like];
+    rec.aad_len[i] = rec.aad_len[like];
+    rec.text_len[i] = rec.text_len[like];
+  }
 
-  w->has_more = true;
+  chapoly_use(w, rec.text_min < GROUP_LONG_LEN ? offsetof(struct chapoly_work, r[1])
+                                               : offsetof(struct chapoly_work, powers));
   chapoly_group_start(w, &rec, log_width);
   size_t common = rec.text_min & ~(size_t)15, pos = 0; /* whole blocks that all have; what has been absorbed of them */
   size_t per_pass = PASS_BLOCKS >> log_width, n_blocks = 1 + (rec.text_max + 63) / 64;
@@ -504,12 +554,26 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
   for (size_t i = 0; i < rec.n; i++) chapoly_end(rec.job[i], w->tag_low[i], w->tag_high[i], seal);
 }
 
-INLINE void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_job *job, unsigned n_states) {
+/* A text of whole passes and one block: its last block may come from a head. */
+INLINE bool chapoly_has_odd_block(size_t text_len) {
+  return (text_len + 63) / 64 % PASS_BLOCKS == 1;
+}
+/* Whether a head saves it a pass. */
+INLINE bool chapoly_wants_head(size_t text_len) {
+  return (text_len + 63) / 64 % PASS_BLOCKS <= 1;
+}
+INLINE void chapoly_solo_last(const struct chapoly_records *rec, const struct chapoly_head *head, bool seal) {
+  chapoly_text_block(rec->job[0], (rec->text_max - 1) & ~(size_t)63, head->last, seal);
+}
+
+/* The states of the blocks from `base` on. */
+INLINE void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_job *job, unsigned n_states,
+                               uint32_t base) {
   chacha_start_constants(w->start);
   UNROLL for (unsigned i = 0; i < 8; i++) w->start[4 + i] = w_set(sl_load32_le(job->key->mem + 4 * i));
   UNROLL for (unsigned i = 0; i < 3; i++) w->start[13 + i] = w_set(sl_load32_le(job->nonce + 4 * i));
   for (unsigned s = 1; s < n_states; s++) memcpy(w->start + 16 * s, w->start, 16 * sizeof w->start[0]);
-  for (unsigned s = 0; s < n_states; s++) w->start[16 * s + 12] = w_numbers(s * W_LANES, 0);
+  for (unsigned s = 0; s < n_states; s++) w->start[16 * s + 12] = w_numbers(s * W_LANES + base, 0);
 }
 
 INLINE void chapoly_solo_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
@@ -524,8 +588,8 @@ INLINE void chapoly_solo_text(struct chapoly_work *w, const struct chapoly_recor
   }
 }
 
-/* One record by itself. */
-static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, bool seal) {
+/* One record by itself, with a head or without: then its first pass makes what is in one. */
+static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head, bool seal) {
   struct chapoly_records rec;
   rec.n = rec.width = 1;
   rec.job[0] = job;
@@ -536,30 +600,85 @@ static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, bool s
   rec.text_len[0] = rec.text_max = job->len + job->tail_len;
   const uint8_t *cipher = seal ? job->out : job->in;
 
-  w->has_more = true;
-  chapoly_solo_start(w, job, W_STATES);
-  size_t n_steps = rec.text_max / STEP_LEN, pos = 0, n_blocks = 1 + (rec.text_max + 63) / 64; /* pos: steps */
-  bool is_long = n_steps >= SOLO_LONG_STEPS, finished = false;
-  for (size_t base = 0; base < n_blocks; base += PASS_BLOCKS) {
+  size_t base = head != NULL, n_blocks = 1 + (rec.text_max + 63) / 64;
+  bool has_last = head != NULL && chapoly_has_odd_block(rec.text_max), finished = false;
+  if (has_last) n_blocks--;
+  size_t n_steps = rec.text_max / STEP_LEN, rest = rec.text_max % STEP_LEN, pos = 0; /* pos: steps */
+  bool is_long = n_steps >= SOLO_LONG_STEPS;
+  chapoly_use(w, offsetof(struct chapoly_work, heads));
+  chapoly_solo_start(w, job, W_STATES, (uint32_t)base);
+  if (head != NULL) chapoly_solo_key(w, job, head->key, is_long);
+  for (; base < n_blocks; base += PASS_BLOCKS) {
     size_t n_states = n_blocks - base <= W_LANES ? 1 : W_STATES;
-    size_t end = 64 * (base + PASS_BLOCKS - 1);
     chacha_pass(w, n_states, PASS_BLOCKS);
-    if (base == 0) chapoly_solo_key(w, job, is_long);
+    if (base == 0) {
+      uint8_t key[32]; /* block 0 is still words, each of which begins a vector */
+      for (unsigned i = 0; i < 8; i++) memcpy(key + 4 * i, (const uint8_t *)w->stream + i * sizeof(v), 4);
+      chapoly_solo_key(w, job, key, is_long);
+      sl_wipe(key, sizeof key);
+    }
 
+    size_t end = 64 * (base + PASS_BLOCKS - 1);
     size_t to = seal ? end / STEP_LEN : (end + STEP_LEN - 1) / STEP_LEN;
     if (to > n_steps) to = n_steps;
     if (seal) chapoly_solo_text(w, &rec, base, n_states, seal);
+    if (seal && has_last && base + PASS_BLOCKS >= n_blocks) chapoly_solo_last(&rec, head, seal);
     chapoly_solo_steps(w, cipher + STEP_LEN * pos, to - pos, is_long);
     pos = to;
     if (!seal && !finished && end > STEP_LEN * n_steps) {
-      chapoly_solo_finish(w, &rec, cipher + STEP_LEN * n_steps, rec.text_max % STEP_LEN);
+      chapoly_solo_finish(w, &rec, cipher + STEP_LEN * n_steps, rest);
       finished = true;
     }
     if (!seal) chapoly_solo_text(w, &rec, base, n_states, seal);
   }
-  if (!finished) chapoly_solo_finish(w, &rec, cipher + STEP_LEN * n_steps, rec.text_max % STEP_LEN);
+  if (!finished) {
+    chapoly_solo_steps(w, cipher + STEP_LEN * pos, n_steps - pos, is_long);
+    chapoly_solo_finish(w, &rec, cipher + STEP_LEN * n_steps, rest);
+  }
+  if (!seal && has_last) chapoly_solo_last(&rec, head, seal);
   chapoly_tags(w, &rec);
-  for (size_t i = 0; i < rec.n; i++) chapoly_end(rec.job[i], w->tag_low[i], w->tag_high[i], seal);
+  chapoly_end(job, w->tag_low[0], w->tag_high[0], seal);
+}
+
+/* Heads of n records at once, 1 to HEADS: lane i has block 0 of record i, lane HEADS + i its last one. */
+static void chapoly_heads(struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n) {
+  struct chapoly_records rec;
+  uint32_t counters[PASS_BLOCKS] = {0};
+  rec.width = HEADS;
+  for (size_t i = 0; i < W_LANES; i++) {
+    size_t which = i % HEADS;
+    const struct sl_aead_job *job = jobs[which < n ? which : 0];
+    rec.key[i] = job->key->mem;
+    rec.nonce[i] = job->nonce;
+    counters[HEADS + which] = (uint32_t)((job->len + job->tail_len + 63) / 64);
+  }
+  chapoly_use(w, sizeof *w);
+  chapoly_group_start(w, &rec, 0);
+  for (size_t s = 0; s < W_STATES; s++) memcpy(&w->start[16 * s + 12], counters + s * W_LANES, sizeof(v));
+  chacha_pass(w, W_STATES, 0);
+  for (size_t s = 0; s < W_STATES; s++) chacha_to_bytes((v *)w->stream + 16 * s);
+  for (size_t i = 0; i < n; i++) {
+    memcpy(w->heads[i].key, w->stream[i], sizeof w->heads[i].key);
+    memcpy(w->heads[i].last, w->stream[HEADS + i], sizeof w->heads[i].last);
+  }
+}
+
+/* n records by themselves. */
+static void chapoly_solos(struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n, bool seal) {
+  struct sl_aead_job *some[HEADS];
+  size_t n_some = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!chapoly_wants_head(jobs[i]->len + jobs[i]->tail_len)) {
+      chapoly_solo(w, jobs[i], NULL, seal);
+    } else {
+      some[n_some++] = jobs[i];
+    }
+    if (n_some == HEADS || i + 1 == n) {
+      if (n_some > 1) chapoly_heads(w, some, n_some);
+      for (size_t j = 0; j < n_some; j++) chapoly_solo(w, some[j], n_some > 1 ? &w->heads[j] : NULL, seal);
+      n_some = 0;
+    }
+  }
 }
 
 /* ---- one small record ---------------------------------------------------------------------------------------- */
@@ -578,7 +697,7 @@ static void chapoly_small(struct chapoly_work *w, struct sl_aead_job *job, bool 
   size_t text_len = job->len + job->tail_len;
   uint8_t lengths[16], tag[16];
   struct sl_poly1305 poly;
-  chapoly_solo_start(w, job, 1);
+  chapoly_solo_start(w, job, 1, 0);
   chacha_pass(w, 1, 0);
   chacha_to_bytes((v *)w->stream);
   sl_poly1305_init(&poly, w->stream[0]);
@@ -615,7 +734,7 @@ static void chapoly_groups(struct chapoly_work *w, struct sl_aead_job *const *jo
         if (n_blocks[at + i] <= SMALL_BLOCKS)
           chapoly_small(w, jobs[at + i], seal);
         else
-          chapoly_solo(w, jobs[at + i], seal);
+          chapoly_solo(w, jobs[at + i], NULL, seal);
       }
     }
   }
@@ -624,13 +743,13 @@ static void chapoly_groups(struct chapoly_work *w, struct sl_aead_job *const *jo
 /* How many jobs are sorted at a time. */
 enum { JOBS_AT_ONCE = 128 };
 
-/* By length, longest first: a counting sort over numbers of blocks. What is long is done at once. */
+/* By length, longest first: a counting sort over numbers of blocks. What is long comes last. */
 INLINE void chapoly_sorted(struct chapoly_work *w, struct sl_aead_job *const *jobs, const uint16_t *n_blocks, size_t n,
                            bool seal) {
   struct sl_aead_job *order[JOBS_AT_ONCE];
   uint16_t sorted_n_blocks[JOBS_AT_ONCE];
   uint8_t place[SOLO_BLOCKS + 1] = {0}; /* how many have so many blocks, then where the next of them goes */
-  size_t n_short = 0;
+  size_t n_short = 0, n_long = 0;
   for (size_t i = 0; i < n; i++) {
     if (n_blocks[i] <= SOLO_BLOCKS) place[n_blocks[i]]++;
   }
@@ -641,7 +760,7 @@ INLINE void chapoly_sorted(struct chapoly_work *w, struct sl_aead_job *const *jo
   }
   for (size_t i = 0; i < n; i++) {
     if (n_blocks[i] > SOLO_BLOCKS) {
-      chapoly_solo(w, jobs[i], seal);
+      order[n - ++n_long] = jobs[i];
       continue;
     }
     size_t at = place[n_blocks[i]]++;
@@ -649,18 +768,12 @@ INLINE void chapoly_sorted(struct chapoly_work *w, struct sl_aead_job *const *jo
     sorted_n_blocks[at] = n_blocks[i];
   }
   chapoly_groups(w, order, sorted_n_blocks, n_short, seal);
-}
-
-/* Erases what has been used. */
-INLINE void chapoly_work_wipe(struct chapoly_work *w) {
-  sl_wipe(w->start, 16 * sizeof w->start[0]);
-  sl_wipe(w->stream, 16 * sizeof w->start[0]);
-  if (w->has_more) sl_wipe(w, sizeof *w);
+  chapoly_solos(w, order + n_short, n_long, seal);
 }
 
 INLINE void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
   struct chapoly_work w;
-  w.has_more = false;
+  w.used_len = 0;
   for (size_t done = 0, n_now; done < n; done += n_now) {
     uint16_t n_blocks[JOBS_AT_ONCE] = {0}, differ = 0;
     n_now = n - done < JOBS_AT_ONCE ? n - done : JOBS_AT_ONCE;
@@ -671,10 +784,12 @@ INLINE void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
       n_blocks[i] = (uint16_t)(blocks <= SOLO_BLOCKS ? blocks : SOLO_BLOCKS + 1);
       differ |= n_blocks[i] ^ n_blocks[0];
     }
-    if (differ == 0 && n_blocks[0] <= SOLO_BLOCKS) {
+    if (differ != 0) {
+      chapoly_sorted(&w, jobs + done, n_blocks, n_now, seal);
+    } else if (n_blocks[0] <= SOLO_BLOCKS) {
       chapoly_groups(&w, jobs + done, n_blocks, n_now, seal);
     } else {
-      chapoly_sorted(&w, jobs + done, n_blocks, n_now, seal);
+      chapoly_solos(&w, jobs + done, n_now, seal);
     }
   }
   chapoly_work_wipe(&w);

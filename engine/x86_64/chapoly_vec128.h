@@ -124,19 +124,18 @@ static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low,
   *low = _mm_unpacklo_epi64(even, odd);
   *high = _mm_unpackhi_epi64(even, odd);
 }
-/* The 64 bytes at p[i] + off to lane i, as four blocks of two halves. */
-INLINE void q_gather_rows(const uint8_t *const p[Q_LANES], size_t off, v low[4], v high[4]) {
-  UNROLL for (unsigned i = 0; i < 4; i++) q_gather(p, off + 16 * i, &low[i], &high[i]);
-}
 /* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
 static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
   v even = block_load(p[0], n[0]), odd = block_load(p[1], n[1]);
   *low = _mm_unpacklo_epi64(even, odd);
   *high = _mm_unpackhi_epi64(even, odd);
 }
-/* 16 Q_LANES consecutive bytes. */
+/* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
   q_gather((const uint8_t *const[]){p, p + 16}, 0, low, high);
+}
+static inline v q_to_run_order(v x) {
+  return x;
 }
 
 /* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */

@@ -149,10 +149,6 @@ static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low,
   *low = _mm256_unpacklo_epi64(even, odd);
   *high = _mm256_unpackhi_epi64(even, odd);
 }
-/* The 64 bytes at p[i] + off to lane i, as four blocks of two halves. */
-INLINE void q_gather_rows(const uint8_t *const p[Q_LANES], size_t off, v low[4], v high[4]) {
-  UNROLL for (unsigned i = 0; i < 4; i++) q_gather(p, off + 16 * i, &low[i], &high[i]);
-}
 /* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
 static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
   v even = _mm256_set_m128i(block_load(p[2], n[2]), block_load(p[0], n[0]));
@@ -160,12 +156,15 @@ static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n
   *low = _mm256_unpacklo_epi64(even, odd);
   *high = _mm256_unpackhi_epi64(even, odd);
 }
-/* 16 Q_LANES consecutive bytes. */
+/* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
   v even = _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p)), block_load_all(p + 32), 1);
   v odd = _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p + 16)), block_load_all(p + 48), 1);
   *low = _mm256_unpacklo_epi64(even, odd);
   *high = _mm256_unpackhi_epi64(even, odd);
+}
+static inline v q_to_run_order(v x) {
+  return x;
 }
 
 /* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */

@@ -141,18 +141,6 @@ static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low,
   *low = _mm512_unpacklo_epi64(even, odd);
   *high = _mm512_unpackhi_epi64(even, odd);
 }
-/* The 64 bytes at p[i] + off to lane i, as four blocks of two halves: a transposition of words of 64 bits. */
-INLINE void q_gather_rows(const uint8_t *const p[Q_LANES], size_t off, v low[4], v high[4]) {
-  v l[4], h[4];
-  UNROLL for (unsigned i = 0; i < 4; i++) {
-    v a = _mm512_loadu_si512(p[2 * i] + off), b = _mm512_loadu_si512(p[2 * i + 1] + off);
-    l[i] = q_unpack_low(a, b);
-    h[i] = q_unpack_high(a, b);
-  }
-  w_gather_blocks(l);
-  w_gather_blocks(h);
-  UNROLL for (unsigned i = 0; i < 4; i++) low[i] = l[i], high[i] = h[i];
-}
 /* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
 static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
   v even = _mm512_zextsi128_si512(b_load(p[0], n[0]));
@@ -166,11 +154,14 @@ static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n
   *low = _mm512_unpacklo_epi64(even, odd);
   *high = _mm512_unpackhi_epi64(even, odd);
 }
-/* 16 Q_LANES consecutive bytes. */
+/* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
   v a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + 64);
-  *low = _mm512_permutex2var_epi64(a, _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0), b);
-  *high = _mm512_permutex2var_epi64(a, _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1), b);
+  *low = _mm512_unpacklo_epi64(a, b);
+  *high = _mm512_unpackhi_epi64(a, b);
+}
+static inline v q_to_run_order(v x) {
+  return _mm512_permutexvar_epi64(_mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0), x);
 }
 
 /* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */
