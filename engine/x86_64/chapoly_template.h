@@ -59,20 +59,30 @@ struct chapoly_work {
   uint64_t powers[POLY_LIMBS][3 * Q_LANES]; /* solo: r^Q_LANES in all of Q_LANES, r^Q_LANES ... r^1, 1 in all */
   uint8_t blocks[Q_LANES][16];              /* solo: message blocks put together */
   struct chapoly_head heads[HEADS];
-  size_t used_len; /* how much of this has been used, in bytes; 0 for the first state and its stream alone */
+  unsigned used; /* USED_ bits: what has to be erased */
 } __attribute__((aligned(64)));
 
-INLINE void chapoly_use(struct chapoly_work *w, size_t len) {
-  if (len > w->used_len) w->used_len = len;
-}
-/* Erases what has been used. */
+enum {
+  USED_STATES = 1, /* the second state and its stream; the first is always */
+  USED_GROUP = 2,  /* Poly1305 of a group */
+  USED_MERGED = 4, /* powers of r besides r */
+  USED_SOLO = 8,   /* Poly1305 of a solo */
+  USED_HEADS = 16,
+};
+
 INLINE void chapoly_work_wipe(struct chapoly_work *w) {
-  if (w->used_len > 0) {
-    sl_wipe(w, w->used_len);
-  } else {
-    sl_wipe(w->start, 16 * sizeof w->start[0]);
-    sl_wipe(w->stream, 16 * sizeof w->start[0]);
+  enum { STATE_LEN = 16 * sizeof(v), STATES = USED_STATES * (W_STATES > 1) };
+  sl_wipe(w->start, w->used & STATES ? sizeof w->start : STATE_LEN);
+  sl_wipe(w->stream, w->used & STATES ? sizeof w->stream : STATE_LEN);
+  if (w->used & USED_GROUP) sl_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
+  if (w->used & USED_MERGED) sl_wipe(w->r[1], sizeof w->r - sizeof w->r[0]);
+  if (w->used & USED_SOLO) {
+    sl_wipe(w->powers, sizeof w->powers + sizeof w->blocks);
+    sl_wipe(&w->hash[0], sizeof w->hash[0]);
+    sl_wipe(&w->r[0][0], sizeof w->r[0][0]);
+    w->tag_low[0] = w->tag_high[0] = 0;
   }
+  if (w->used & USED_HEADS) sl_wipe(w->heads, sizeof w->heads);
 }
 
 /* The records of a group, or the one of a solo: public. Lanes past the last record repeat record 0, and nobody looks
@@ -85,6 +95,7 @@ struct chapoly_records {
   const uint8_t *const *cipher;                         /* in or out */
   uint64_t aad_len[PASS_BLOCKS], text_len[PASS_BLOCKS]; /* text: with its tail */
   size_t n, width;
+  bool is_even;                                         /* all have the same len and tail_len */
   size_t len_min, text_min, text_max, aad_min, aad_max; /* bytes, of any record */
 };
 
@@ -330,8 +341,9 @@ static inline void chapoly_group_key(struct chapoly_work *w, const struct chapol
     w->r[0][u] = poly_clamped(q_from_words(x[0], x[1], half), q_from_words(x[2], x[3], half));
     q_store(w->tag_low + Q_LANES * u, q_from_words(x[4], x[5], half));
     q_store(w->tag_high + Q_LANES * u, q_from_words(x[6], x[7], half));
-    if (rec->text_min >= GROUP_LONG_LEN) poly_powers(w, u);
-
+  }
+  for (size_t u = 0; u < chapoly_n_vectors(rec) && rec->text_min >= GROUP_LONG_LEN; u++) poly_powers(w, u);
+  for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     struct poly_value h = poly_zero();
     for (size_t off = 0, end = (rec->aad_max + 15) & ~(size_t)15; off < end; off += 16) {
       if (rec->aad_min == rec->aad_max) {
@@ -454,6 +466,21 @@ INLINE void chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_
   }
 }
 
+/* The last blocks of records that are all alike. */
+INLINE void chapoly_text_ends(const struct chapoly_records *rec, size_t first, size_t last, size_t off,
+                              const uint8_t (*stream)[64], bool seal) {
+  size_t len = rec->len_min - off, tail_len = rec->text_max - rec->len_min;
+  for (size_t i = first; i < last; i++) {
+    struct sl_aead_job *job = rec->job[i];
+    if (seal) {
+      row_seal_end(rec->out[i] + off, rec->in[i] + off, len, tail_len, job->tail, stream[i - first]);
+    } else {
+      uint8_t tail = row_open_end(rec->out[i] + off, rec->in[i] + off, len, tail_len, stream[i - first]);
+      if (tail_len > 0) job->tail = tail;
+    }
+  }
+}
+
 /* The blocks of a pass whose first is block `base` of each record. The states are still words. */
 INLINE void chapoly_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
                          bool seal) {
@@ -471,7 +498,11 @@ INLINE void chapoly_text(struct chapoly_work *w, const struct chapoly_records *r
       size_t off = 64 * (block - 1);
       if (block == 0) continue; /* the Poly1305 key */
       if (off >= rec->text_max) break;
-      for (size_t i = first; i < last; i++) chapoly_text_block(rec->job[i], off, stream[i - first], seal);
+      if (rec->is_even && off + 64 > rec->len_min) {
+        chapoly_text_ends(rec, first, last, off, stream, seal);
+      } else {
+        for (size_t i = first; i < last; i++) chapoly_text_block(rec->job[i], off, stream[i - first], seal);
+      }
     }
   }
 }
@@ -496,6 +527,7 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
   rec.width = width;
   rec.len_min = rec.text_min = rec.aad_min = SIZE_MAX;
   rec.text_max = rec.aad_max = 0;
+  size_t len_max = 0;
   for (size_t i = 0; i < n; i++) {
     struct sl_aead_job *job = jobs[i];
     size_t text_len = job->len + job->tail_len;
@@ -508,11 +540,13 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
     rec.aad_len[i] = job->aad_len;
     rec.text_len[i] = text_len;
     if (job->len < rec.len_min) rec.len_min = job->len;
+    if (job->len > len_max) len_max = job->len;
     if (text_len < rec.text_min) rec.text_min = text_len;
     if (text_len > rec.text_max) rec.text_max = text_len;
     if (job->aad_len < rec.aad_min) rec.aad_min = job->aad_len;
     if (job->aad_len > rec.aad_max) rec.aad_max = job->aad_len;
   }
+  rec.is_even = rec.text_min == rec.text_max && len_max == rec.len_min;
   for (size_t i = n; i < width || i < W_LANES; i++) {
     size_t like = i < width ? 0 : i - width;
     rec.key[i] = rec.key[like];
@@ -524,8 +558,7 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
     rec.text_len[i] = rec.text_len[like];
   }
 
-  chapoly_use(w, rec.text_min < GROUP_LONG_LEN ? offsetof(struct chapoly_work, r[1])
-                                               : offsetof(struct chapoly_work, powers));
+  w->used |= USED_STATES | USED_GROUP | (rec.text_min < GROUP_LONG_LEN ? 0 : USED_MERGED);
   chapoly_group_start(w, &rec, log_width);
   size_t common = rec.text_min & ~(size_t)15, pos = 0; /* whole blocks that all have; what has been absorbed of them */
   size_t per_pass = PASS_BLOCKS >> log_width, n_blocks = 1 + (rec.text_max + 63) / 64;
@@ -596,6 +629,7 @@ static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
   rec.in[0] = job->in;
   rec.out[0] = job->out;
   rec.len_min = job->len;
+  rec.is_even = false;
   rec.aad_len[0] = job->aad_len;
   rec.text_len[0] = rec.text_max = job->len + job->tail_len;
   const uint8_t *cipher = seal ? job->out : job->in;
@@ -605,8 +639,8 @@ static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
   if (has_last) n_blocks--;
   size_t n_steps = rec.text_max / STEP_LEN, rest = rec.text_max % STEP_LEN, pos = 0; /* pos: steps */
   bool is_long = n_steps >= SOLO_LONG_STEPS;
-  chapoly_use(w, offsetof(struct chapoly_work, heads));
-  chapoly_solo_start(w, job, W_STATES, (uint32_t)base);
+  w->used |= USED_SOLO | (n_blocks - base > W_LANES ? USED_STATES : 0) | (is_long ? USED_MERGED : 0);
+  chapoly_solo_start(w, job, n_blocks - base > W_LANES ? W_STATES : 1, (uint32_t)base);
   if (head != NULL) chapoly_solo_key(w, job, head->key, is_long);
   for (; base < n_blocks; base += PASS_BLOCKS) {
     size_t n_states = n_blocks - base <= W_LANES ? 1 : W_STATES;
@@ -652,7 +686,7 @@ static void chapoly_heads(struct chapoly_work *w, struct sl_aead_job *const *job
     rec.nonce[i] = job->nonce;
     counters[HEADS + which] = (uint32_t)((job->len + job->tail_len + 63) / 64);
   }
-  chapoly_use(w, sizeof *w);
+  w->used |= USED_STATES | USED_HEADS;
   chapoly_group_start(w, &rec, 0);
   for (size_t s = 0; s < W_STATES; s++) memcpy(&w->start[16 * s + 12], counters + s * W_LANES, sizeof(v));
   chacha_pass(w, W_STATES, 0);
@@ -773,7 +807,7 @@ INLINE void chapoly_sorted(struct chapoly_work *w, struct sl_aead_job *const *jo
 
 INLINE void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
   struct chapoly_work w;
-  w.used_len = 0;
+  w.used = 0;
   for (size_t done = 0, n_now; done < n; done += n_now) {
     uint16_t n_blocks[JOBS_AT_ONCE] = {0}, differ = 0;
     n_now = n - done < JOBS_AT_ONCE ? n - done : JOBS_AT_ONCE;

@@ -9,8 +9,8 @@
 
 #define CHACHA_ASM_OP(op, from, to)    op " %%zmm" #from ", %%zmm" #to ", %%zmm" #to "\n\t"
 #define CHACHA_ASM_ROTATE(bits, which) "vprold $" #bits ", %%zmm" #which ", %%zmm" #which "\n\t"
-/* a += b, d = (d ^ a) <<< bits, for four columns */
-#define CHACHA_ASM_THIRD(bits, a0, b0, d0, a1, b1, d1, a2, b2, d2, a3, b3, d3)                                         \
+/* A quarter of a quarter round: a += b, d = (d ^ a) <<< bits, for four columns. */
+#define CHACHA_ASM_QUARTER(bits, a0, b0, d0, a1, b1, d1, a2, b2, d2, a3, b3, d3)                                       \
   CHACHA_ASM_OP("vpaddd", b0, a0)                                                                                      \
   CHACHA_ASM_OP("vpaddd", b1, a1)                                                                                      \
   CHACHA_ASM_OP("vpaddd", b2, a2)                                                                                      \
@@ -31,8 +31,11 @@
   X(6)                                                                                                                 \
   X(7)                                                                                                                 \
   X(8)                                                                                                                 \
-  X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27)     \
-      X(28) X(29) X(30) X(31)
+  X(9)                                                                                                                 \
+  X(10)                                                                                                                \
+  X(11)                                                                                                                \
+  X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30)    \
+      X(31)
 #define CHACHA_ASM_LOAD(i) "vmovdqa64 64*" #i "(%[start]), %%zmm" #i "\n\t"
 #define CHACHA_ASM_STORE(i)                                                                                            \
   "vpaddd 64*" #i "(%[start]), %%zmm" #i ", %%zmm" #i "\n\tvmovdqa64 %%zmm" #i ", 64*" #i "(%[out])\n\t"
@@ -44,23 +47,23 @@ static inline void chacha_two_states(v *out, const v *start) {
   __asm__(CHACHA_ASM_ALL(CHACHA_ASM_LOAD)
     ".p2align 6\n"
     "1:\n\t"
-    CHACHA_ASM_THIRD(16,  0,  4, 12,  1,  5, 13,  2,  6, 14,  3,  7, 15)
-    CHACHA_ASM_THIRD(16, 16, 20, 28, 17, 21, 29, 18, 22, 30, 19, 23, 31)
-    CHACHA_ASM_THIRD(12,  8, 12,  4,  9, 13,  5, 10, 14,  6, 11, 15,  7)
-    CHACHA_ASM_THIRD(12, 24, 28, 20, 25, 29, 21, 26, 30, 22, 27, 31, 23)
-    CHACHA_ASM_THIRD( 8,  0,  4, 12,  1,  5, 13,  2,  6, 14,  3,  7, 15)
-    CHACHA_ASM_THIRD( 8, 16, 20, 28, 17, 21, 29, 18, 22, 30, 19, 23, 31)
-    CHACHA_ASM_THIRD( 7,  8, 12,  4,  9, 13,  5, 10, 14,  6, 11, 15,  7)
-    CHACHA_ASM_THIRD( 7, 24, 28, 20, 25, 29, 21, 26, 30, 22, 27, 31, 23)
+    CHACHA_ASM_QUARTER(16,  0,  4, 12,  1,  5, 13,  2,  6, 14,  3,  7, 15)
+    CHACHA_ASM_QUARTER(12,  8, 12,  4,  9, 13,  5, 10, 14,  6, 11, 15,  7)
+    CHACHA_ASM_QUARTER( 8,  0,  4, 12,  1,  5, 13,  2,  6, 14,  3,  7, 15)
+    CHACHA_ASM_QUARTER( 7,  8, 12,  4,  9, 13,  5, 10, 14,  6, 11, 15,  7)
+    CHACHA_ASM_QUARTER(16, 16, 20, 28, 17, 21, 29, 18, 22, 30, 19, 23, 31)
+    CHACHA_ASM_QUARTER(12, 24, 28, 20, 25, 29, 21, 26, 30, 22, 27, 31, 23)
+    CHACHA_ASM_QUARTER( 8, 16, 20, 28, 17, 21, 29, 18, 22, 30, 19, 23, 31)
+    CHACHA_ASM_QUARTER( 7, 24, 28, 20, 25, 29, 21, 26, 30, 22, 27, 31, 23)
     /* diagonals */
-    CHACHA_ASM_THIRD(16,  0,  5, 15,  1,  6, 12,  2,  7, 13,  3,  4, 14)
-    CHACHA_ASM_THIRD(16, 16, 21, 31, 17, 22, 28, 18, 23, 29, 19, 20, 30)
-    CHACHA_ASM_THIRD(12, 10, 15,  5, 11, 12,  6,  8, 13,  7,  9, 14,  4)
-    CHACHA_ASM_THIRD(12, 26, 31, 21, 27, 28, 22, 24, 29, 23, 25, 30, 20)
-    CHACHA_ASM_THIRD( 8,  0,  5, 15,  1,  6, 12,  2,  7, 13,  3,  4, 14)
-    CHACHA_ASM_THIRD( 8, 16, 21, 31, 17, 22, 28, 18, 23, 29, 19, 20, 30)
-    CHACHA_ASM_THIRD( 7, 10, 15,  5, 11, 12,  6,  8, 13,  7,  9, 14,  4)
-    CHACHA_ASM_THIRD( 7, 26, 31, 21, 27, 28, 22, 24, 29, 23, 25, 30, 20)
+    CHACHA_ASM_QUARTER(16,  0,  5, 15,  1,  6, 12,  2,  7, 13,  3,  4, 14)
+    CHACHA_ASM_QUARTER(12, 10, 15,  5, 11, 12,  6,  8, 13,  7,  9, 14,  4)
+    CHACHA_ASM_QUARTER( 8,  0,  5, 15,  1,  6, 12,  2,  7, 13,  3,  4, 14)
+    CHACHA_ASM_QUARTER( 7, 10, 15,  5, 11, 12,  6,  8, 13,  7,  9, 14,  4)
+    CHACHA_ASM_QUARTER(16, 16, 21, 31, 17, 22, 28, 18, 23, 29, 19, 20, 30)
+    CHACHA_ASM_QUARTER(12, 26, 31, 21, 27, 28, 22, 24, 29, 23, 25, 30, 20)
+    CHACHA_ASM_QUARTER( 8, 16, 21, 31, 17, 22, 28, 18, 23, 29, 19, 20, 30)
+    CHACHA_ASM_QUARTER( 7, 26, 31, 21, 27, 28, 22, 24, 29, 23, 25, 30, 20)
     "decl %[n]\n\t"
     "jnz 1b\n\t"
     CHACHA_ASM_ALL(CHACHA_ASM_STORE)
