@@ -176,8 +176,8 @@ static sl_err choose_group(const struct sl_client_hello *hello, struct sl_failur
 static sl_err choose_protocol(struct sl_conn *conn, const struct sl_client_hello *hello, struct sl_failure *failure) {
   const struct sl_config *config = conn->config;
   struct sl_handshake *hs = conn->handshake;
-  struct sl_reader ours = {config->alpn, config->alpn + config->alpn_len}, name, offered = {0};
   if (config->alpn_len == 0 || !sl_client_hello_has(hello, SL_EXT_ALPN)) return SL_OK;
+  struct sl_reader ours = {config->alpn, config->alpn + config->alpn_len}, name, offered = {0};
   while (sl_read_vector(&ours, 1, &name)) {
     size_t len = sl_reader_len(&name);
     for (struct sl_reader theirs = hello->protocols; sl_read_vector(&theirs, 1, &offered);)
