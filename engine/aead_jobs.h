@@ -5,8 +5,8 @@
 #include "bytes.h"
 #include <sealane/aead.h>
 
-/* Checks one job's arguments: SL_OK, or the error of sl_aead_seal(). */
-SL_MUST_USE sl_err sl_aead_job_check(const struct sl_aead_job *job);
+/* Checks one job's arguments, for sealing or opening: SL_OK, or the error of sl_aead_seal(). */
+SL_MUST_USE sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open);
 
 /* Runs jobs that passed the check, in any mix of keys: groups them by ops and calls each kernel once per group.
  * Opened jobs get their verdict in err; sealed ones SL_OK. `jobs` is reordered. */

@@ -2,7 +2,7 @@
  * first 64 or 80 primes (FIPS 180-4 4.2.2, 4.2.3). Aligned, because kernels load them as vectors. */
 #include "sha2_tables.h"
 
-/* calc: floor(2**32 * frac(cbrt(p))) */
+/* calc: root(3, p << 96) % 2**32 for p in primes(64)  FIPS 180-4 4.2.2 */
 _Alignas(64) const uint32_t sl_sha256_k[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -14,7 +14,7 @@ _Alignas(64) const uint32_t sl_sha256_k[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-/* calc: floor(2**64 * frac(cbrt(p))) */
+/* calc: root(3, p << 192) % 2**64 for p in primes(80)  FIPS 180-4 4.2.3 */
 _Alignas(64) const uint64_t sl_sha512_k[80] = {
     0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc, 0x3956c25bf348b538,
     0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118, 0xd807aa98a3030242, 0x12835b0145706fbe,

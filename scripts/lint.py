@@ -241,7 +241,8 @@ CALC = re.compile(r"/\*\s*calc:(.*?)\*/", re.S)
 CONSTANT = re.compile(r"(?:^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+|\b(\w+)[ \t]*=[ \t]*)([^=;\n]*?)[ \t]*[,;]?[ \t]*$")
 DEFINITION = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+(\S.*)$", re.M)
 ENUM_VALUE = re.compile(r"^[ \t]*(?:enum \{ *)?(\w+)[ \t]*=[ \t]*([^,;=\n]+?)[ \t]*(?:,|\}|$)", re.M)
-FUNCTIONS = {"floor": math.floor, "ceil": math.ceil, "log2": math.log2, "sqrt": math.sqrt, "min": min, "max": max}
+TABLE = re.compile(r"[^;{}]*=\s*\{([^{}]*)\}", re.S)
+EACH = re.compile(r"(.+) for (\w+) in (primes|range)\((\d{1,4})\)")
 EXPONENT_MAX = 4096
 OPERATORS = {
     ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
@@ -252,6 +253,29 @@ OPERATORS = {
 
 class Formula(Exception):
     pass
+
+
+def root(degree, number):
+    """The integer part of a root, exactly."""
+    low, high = 0, 1 << number.bit_length() // degree + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if middle**degree <= number else (low, middle)
+    return low
+
+
+def primes(n):
+    found, candidate = [], 2
+    while len(found) < n:
+        if all(candidate % prime for prime in found):
+            found.append(candidate)
+        candidate += 1
+    return found
+
+
+FUNCTIONS = {"floor": math.floor, "ceil": math.ceil, "log2": math.log2, "sqrt": math.sqrt, "root": root,
+             "min": min, "max": max}
+SEQUENCES = {"primes": primes, "range": range}
 
 
 def evaluate(text, names, c_division, depth=0):
@@ -305,9 +329,21 @@ def c_to_python(text):
     return re.sub(r"\b0+(\d+)\b", lambda m: str(int(m.group(1), 8)) if "8" not in m.group(1) else m.group(0), text)
 
 
+def check_table(each, numbers, names):
+    """Compares "FORMULA for NAME in primes(N)" with the numbers of a table."""
+    formula, name, sequence, count = each.groups()
+    stated = [evaluate(c_to_python(number), names, c_division=True) for number in numbers.split(",") if number.strip()]
+    wanted = [evaluate(formula, {**names, name: str(value)}, False) for value in SEQUENCES[sequence](int(count))]
+    if len(stated) != len(wanted):
+        raise Formula(f"the table has {len(stated)} numbers, its formula gives {len(wanted)}")
+    for i, (a, b) in enumerate(zip(stated, wanted)):
+        if a != b:
+            raise Formula(f"number {i} of the table is {a}, its formula gives {b}")
+
+
 @check
 def calc(tree):
-    """every `calc:` formula stands beside a constant and gives its value"""
+    """every `calc:` formula stands beside a constant, or above a table, and gives its value"""
     names, problems = {}, []
     for path in tree.c_files():
         code = blank_c(tree.text(path))
@@ -322,17 +358,20 @@ def calc(tree):
         for match in formulas:
             where = line_of(text, match.start())
             before = text[text.rfind("\n", 0, match.start()) + 1:match.start()]
-            constant = CONSTANT.search(before)
-            if not constant:
-                problems.append(Problem(path, where, "calc: stands beside no constant"))
-                continue
+            constant, table = CONSTANT.search(before), TABLE.match(blank_c(text[match.end():]))
             formula = re.split(r"\s{2,}|\n", match.group(1).strip())[0]
             local = {**names, **{m.group(1): m.group(2).strip() for m in DEFINITION.finditer(blank_c(text))}}
+            each = EACH.fullmatch(formula)
             try:
-                wanted = evaluate(formula, local, c_division=False)
-                stated = evaluate(c_to_python(constant.group(3)), local, c_division=True)
-                if wanted != stated:
-                    raise Formula(f"{constant.group(1) or constant.group(2)} is {stated}, its formula gives {wanted}")
+                if each and table:
+                    check_table(each, table.group(1), local)
+                elif constant and not each:
+                    wanted = evaluate(formula, local, c_division=False)
+                    stated = evaluate(c_to_python(constant.group(3)), local, c_division=True)
+                    if wanted != stated:
+                        raise Formula(f"{constant.group(1) or constant.group(2)} is {stated}, its formula gives {wanted}")
+                else:
+                    raise Formula("stands beside no constant, or above no table")
             except Formula as error:
                 problems.append(Problem(path, where, f"calc: {error}"))
     return problems

@@ -84,6 +84,14 @@ CASES = [
     ("calc", "an unknown name", {"engine/a.h": "#define A 5 /* calc: ROUNDS / 2 */\n"}, "no constant of this tree"),
     ("calc", "a fraction", {"engine/a.h": "#define A 2 /* calc: 5 / 2 */\n"}, "its formula gives 2.5"),
     ("calc", "a formula beside nothing", {"engine/a.h": "int f(void); /* calc: 1 + 1 */\n"}, "beside no constant"),
+    ("calc", "a table that holds",
+     {"engine/a.c": "/* calc: root(3, p << 96) % 2**32 for p in primes(3)  FIPS 180-4 */\n"
+                    "_Alignas(64) const uint32_t k[3] = {\n    0x428a2f98, 0x71374491, /* p = 5: */ 0xb5c0fbcf,\n};\n"}, None),
+    ("calc", "a table with one wrong number",
+     {"engine/a.c": "/* calc: i * i for i in range(4)  squares */\nstatic const int t[] = {0, 1, 5, 9};\n"}, "number 2 of the table is 5"),
+    ("calc", "a table that is too short",
+     {"engine/a.c": "/* calc: i * i for i in range(4)  squares */\nstatic const int t[] = {0, 1, 4};\n"}, "has 3 numbers"),
+    ("calc", "a table's formula above none", {"engine/a.c": "/* calc: i for i in range(4) */\nint f(void);\n"}, "above no table"),
     ("calc", "a formula out of form", {"engine/a.h": "#define A 2 // calc: 1 + 1\n"}, "not in the form"),
     ("conditionals", "#if where it belongs",
      {"engine/a.c": '#if defined(X)\nint f(int a) {\n  return a; /* } */\n}\n#else\nint f(int a) {\n  return a + \'}\';\n}\n#endif\n'

@@ -60,7 +60,8 @@ SL_API const char *sl_aead_key_kernel(const struct sl_aead_key *key);
  * TLS 1.3 appends its content type that way, and it costs no copy. Sealing reads in[0..len) and tail and writes
  * out[0..len+tail_len) and tag[0..16). Opening reads in[0..len+tail_len) and tag[0..16) and writes out[0..len) and
  * tail. No byte outside these ranges is read or written, not even by vector loads.
- * out == in is allowed; tag may follow out directly; any other overlap is SL_E_OVERLAP. */
+ * out == in is allowed; tag may follow out directly; any other overlap of something written is SL_E_OVERLAP. Buffers of
+ * different jobs must not overlap either where one is written; that is not checked. */
 struct sl_aead_job {
   const struct sl_aead_key *key;
   const uint8_t *aad;

@@ -57,7 +57,7 @@ version_agrees() {
 }
 header_alone() { # COMPILER... HEADER
   local header=${!#}
-  echo "#include <sealane/$header>" | "${@:1:$#-1}" -Wall -Wextra -Werror -pedantic -fsyntax-only -I"$prefix/include" -
+  printf '#include <sealane/%s>\nextern int nothing;\n' "$header" | "${@:1:$#-1}" -Wall -Wextra -Werror -pedantic -fsyntax-only -I"$prefix/include" -
 }
 
 mapfile -t headers < <(cd "$here/../../include/sealane" && ls -- *.h)

@@ -1,0 +1,15 @@
+/* kernels.c - the kernels of 64-bit ARM: within an algorithm the fastest first, the portable one last. */
+#include "engine/portable/kernels.h"
+
+const struct sl_kernel *const sl_kernel_list[] = {
+    /* AES-GCM */
+    &sl_kernel_gcm_portable,
+    /* ChaCha20-Poly1305 */
+    &sl_kernel_chapoly_portable,
+    /* SHA-2 */
+    &sl_kernel_sha256_portable,
+    &sl_kernel_sha512_portable,
+    /* X25519 */
+    &sl_kernel_x25519_portable,
+    NULL,
+};

@@ -1,0 +1,5 @@
+# file, its ISA flags with spaces between them
+set(isa_flags
+  cpu.c ""
+  kernels.c ""
+)

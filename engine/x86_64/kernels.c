@@ -1,0 +1,21 @@
+/* kernels.c - the kernels of x86-64: within an algorithm the fastest first, the portable one last. */
+#include "engine/portable/kernels.h"
+#include "engine/x86_64/kernels.h"
+
+const struct sl_kernel *const sl_kernel_list[] = {
+    /* AES-GCM */
+    &sl_kernel_gcm_vaes512,
+    &sl_kernel_gcm_vaes256,
+    &sl_kernel_gcm_aesni,
+    &sl_kernel_gcm_portable,
+    /* ChaCha20-Poly1305 */
+    &sl_kernel_chapoly_portable,
+    /* SHA-2 */
+    &sl_kernel_sha256_shani,
+    &sl_kernel_sha256_portable,
+    &sl_kernel_sha512_portable,
+    /* X25519 */
+    &sl_kernel_x25519_adx,
+    &sl_kernel_x25519_portable,
+    NULL,
+};
