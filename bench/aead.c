@@ -255,13 +255,23 @@ static const char *version_of(const struct bench *b, const struct rival *rival) 
   return b->versions[i];
 }
 
-/* How many times faster `c` is than `rival` in this cell; NaN when either did not run. */
-static double ratio_to(const struct bench *b, const struct contender *c, const struct rival *rival) {
+/* How many times faster than another: by the best rounds and by the medians; NaN when either did not run. */
+struct ratio {
+  double best, median;
+};
+
+static struct ratio ratio_to(const struct bench *b, const struct contender *c, const struct rival *rival) {
   for (size_t i = 0; i < b->n_contenders; i++) {
     const struct contender *other = &b->contenders[i];
-    if (other->rival == rival && other->best != NULL && c->best != NULL) return other->best->best / c->best->best;
+    if (other->rival != rival || other->best == NULL || c->best == NULL) continue;
+    return (struct ratio){other->best->best / c->best->best, other->best->median / c->best->median};
   }
-  return NAN;
+  return (struct ratio){NAN, NAN};
+}
+
+/* On a machine that was busy for a whole cell one lane may have had a quiet moment that the other had not. */
+static bool is_doubtful(struct ratio ratio) {
+  return fabs(ratio.best / ratio.median - 1) > 0.1;
 }
 
 static void print_heading(struct bench *b, const struct cell *cell) {
@@ -282,11 +292,11 @@ static void print_row(struct bench *b, const struct cell *cell, const struct con
   output_print(&b->out, "%10.2f %10.2f %6.1f%% %8.3f", ns, c->best->median / batch, c->best->spread * 100,
                (double)cell->len / ns);
   for (size_t i = 0; i < b->rivals.n; i++) {
-    double ratio = ratio_to(b, c, rival_list[b->rivals.v[i]]);
-    if (isnan(ratio)) {
+    struct ratio ratio = ratio_to(b, c, rival_list[b->rivals.v[i]]);
+    if (isnan(ratio.best)) {
       output_print(&b->out, "  %10s", "n/a");
     } else {
-      output_print(&b->out, "  %10.2f", ratio);
+      output_print(&b->out, "  %9.2f%c", ratio.best, is_doubtful(ratio) ? '?' : ' ');
     }
   }
   output_print(&b->out, "\n");
@@ -318,7 +328,7 @@ static void write_row(struct bench *b, const struct cell *cell, const struct con
     json_object_begin(out, "faster_than");
     for (size_t i = 0; i < b->rivals.n; i++) {
       const struct rival *rival = rival_list[b->rivals.v[i]];
-      if (rival != c->rival) json_number(out, rival->name, ratio_to(b, c, rival));
+      if (rival != c->rival) json_number(out, rival->name, ratio_to(b, c, rival).best);
     }
     json_object_end(out);
   }

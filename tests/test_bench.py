@@ -208,7 +208,7 @@ class Aead(unittest.TestCase):
         off = {"SEALANE_CPU_OFF": "aes,vaes,aes_arm"}
         missing = [k for k in serving("aes-128-gcm", env=off) if not k["available"]]
         if not missing:
-            self.skipTest("n/a: no AES-GCM kernel of this build needs a feature that can be hidden")
+            self.skipTest("no AES-GCM kernel of this build needs a feature that can be hidden")
         done = run("aead", "--len", "16", "--batch", "1", "--kernel", missing[0]["kernel"], "--json", "-", *QUICK, env=off)
         self.assertEqual(done.returncode, 0, done.stderr)
         row = rows_of(done.stdout)[0]
@@ -238,5 +238,46 @@ class Aead(unittest.TestCase):
         self.assertTrue(shown.endswith("\r\x1b[K"), shown)
 
 
+class Tap(unittest.TestResult):
+    """Prints what happened as TAP."""
+
+    def line(self, ok, test, note=""):
+        print(f"{'ok' if ok else 'not ok'} {self.testsRun} - {test.id().partition('.')[2]}{note}", flush=True)
+
+    def details(self, test, err):
+        print("".join(f"# {line}\n" for line in self._exc_info_to_string(err, test).splitlines()), end="")
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.subtests_failed = 0
+
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.subtests_failed += 1
+            print(f"# {subtest}")
+            self.details(test, err)
+        super().addSubTest(test, subtest, err)
+
+    def stopTest(self, test):
+        if self.subtests_failed > 0:
+            self.line(False, test)
+
+    def addSuccess(self, test):
+        self.line(True, test)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.details(test, err)
+        self.line(False, test)
+
+    def addError(self, test, err):
+        self.addFailure(test, err)
+
+    def addSkip(self, test, reason):
+        self.line(True, test, f" # SKIP {reason}")
+
+
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    print(f"1..{suite.countTestCases()}")
+    sys.exit(0 if suite.run(Tap()).wasSuccessful() else 1)

@@ -1,9 +1,9 @@
 /* sha256_portable.c - the SHA-256 compression function in C (FIPS 180-4 4.1.2, 6.2.2).
  *
  * Additions, rotations and logic on words: no branch and no address depends on the data. */
-#include "../bytes.h"
-#include "../kernel.h"
-#include "../sha2_tables.h"
+#include "engine/bytes.h"
+#include "engine/kernel.h"
+#include "engine/sha2_tables.h"
 
 static inline uint32_t ror(uint32_t x, unsigned n) {
   return x >> n | x << (32 - n);

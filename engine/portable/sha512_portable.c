@@ -1,9 +1,9 @@
 /* sha512_portable.c - the SHA-512 and SHA-384 compression function in C (FIPS 180-4 4.1.3, 6.4.2).
  *
  * Additions, rotations and logic on words: no branch and no address depends on the data. */
-#include "../bytes.h"
-#include "../kernel.h"
-#include "../sha2_tables.h"
+#include "engine/bytes.h"
+#include "engine/kernel.h"
+#include "engine/sha2_tables.h"
 
 static inline uint64_t ror(uint64_t x, unsigned n) {
   return x >> n | x << (64 - n);
