@@ -143,7 +143,8 @@ class Tally:
             name, output = program.get("name"), program.findtext("system-out") or ""
             slowest = max(slowest, (float(program.get("time") or 0), name))
             cases = program_cases(name, program.get("status"), output)
-            bad = [case for case, verdict in cases if verdict == "failed"]
+            bad = Counter(case for case, verdict in cases if verdict == "failed")
+            bad = [case if times == 1 else f"{case}, {times} times" for case, times in bad.items()]
             count.update(verdict for _, verdict in cases)
             self.failures += [f"{title}: {name}: {case}" for case in bad]
             self.programs += 1
@@ -194,7 +195,8 @@ def forced_sets(listed, one_by_one):
 
 # ---- the passes ------------------------------------------------------------------------------------------------------
 
-SANITIZERS = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=1",
+# Not detect_stack_use_after_return: gcc 12 puts objects of more than 32 bytes' alignment at odd places then.
+SANITIZERS = {"ASAN_OPTIONS": "strict_string_checks=1:abort_on_error=1",
               "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 
 

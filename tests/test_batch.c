@@ -31,11 +31,9 @@ static int setup(void **state) {
   return 0;
 }
 
-static struct sl_batch new_batch(size_t n) {
-  struct sl_batch batch;
+static void new_batch(struct sl_batch *batch, size_t n) {
   void *mem = aligned_alloc(64, (sl_batch_mem_len(n) + 63) / 64 * 64);
-  assert_int_equal(sl_batch_init(&batch, n, mem, sl_batch_mem_len(n)), SL_OK);
-  return batch;
+  assert_int_equal(sl_batch_init(batch, n, mem, sl_batch_mem_len(n)), SL_OK);
 }
 
 static void free_batch(struct sl_batch *batch) {
@@ -54,7 +52,8 @@ struct plan {
 /* Seals n records of random lengths under random keys in one run, each wire compared with a run of its own; then
  * opens them all in one run, with the bad ones among them broken. */
 static void seal_and_open(size_t n, size_t n_bad) {
-  struct sl_batch batch = new_batch(n);
+  struct sl_batch batch;
+  new_batch(&batch, n);
   static struct plan plan[N_RECORDS];
   static uint8_t want[WIRE_CAP];
   for (size_t i = 0; i < n; i++) {
@@ -120,7 +119,8 @@ static void bad_records_fail_alone(void **state) {
 static void one_bad_record_in_every_place(void **state) {
   (void)state;
   enum { N = 33 };
-  struct sl_batch batch = new_batch(N);
+  struct sl_batch batch;
+  new_batch(&batch, N);
   for (size_t bad = 0; bad < N; bad++) {
     for (size_t i = 0; i < N; i++) {
       struct iovec piece = {text, 1 + i * 3};
@@ -144,7 +144,8 @@ static void one_bad_record_in_every_place(void **state) {
 static void seals_and_opens_mix_in_one_run(void **state) {
   (void)state;
   enum { N = 40 };
-  struct sl_batch batch = new_batch(2 * N);
+  struct sl_batch batch;
+  new_batch(&batch, 2 * N);
   static struct sl_record opened[N];
   struct iovec piece = {text, 333};
   for (size_t turn = 0; turn < 3; turn++) {
@@ -225,7 +226,8 @@ static void machine_step(struct sl_task *task, struct sl_batch *batch) {
 
 static void rounds_go_on_until_all_wait(void **state) {
   (void)state;
-  struct sl_batch batch = new_batch(4);
+  struct sl_batch batch;
+  new_batch(&batch, 4);
   static struct machine machines[2];
   for (size_t i = 0; i < 2; i++) {
     struct machine *m = &machines[i];
@@ -245,7 +247,8 @@ static void rounds_go_on_until_all_wait(void **state) {
 
 static void lending_stops_when_the_batch_is_full(void **state) {
   (void)state;
-  struct sl_batch batch = new_batch(2);
+  struct sl_batch batch;
+  new_batch(&batch, 2);
   struct iovec piece = {text, 5};
   for (size_t turn = 0; turn < 5; turn++) {
     for (size_t i = 0; i < 2; i++) {

@@ -44,6 +44,7 @@ struct sl_batch {
 /* Bytes of memory a batch of up to n_records wants. */
 SL_API size_t sl_batch_mem_len(size_t n_records);
 /* Makes an empty batch of n_records over mem[0..mem_len), aligned to 16 bytes; mem belongs to it until sl_batch_wipe().
+ * note:   the batch itself stays where it is until then, too: it points into itself
  * errors: SL_E_ARG n_records is 0 or mem NULL or misaligned; SL_E_SPACE mem_len is under sl_batch_mem_len(n_records) */
 SL_API SL_MUST_USE sl_err sl_batch_init(struct sl_batch *batch, size_t n_records, void *mem, size_t mem_len);
 /* Forgets everything; idempotent. The memory is the caller's again. */
