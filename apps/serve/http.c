@@ -96,10 +96,7 @@ static int on_header_value(http_parser *parser, const char *at, size_t len) {
   if (!request->in_value) {
     int stop = start_value(request);
     if (stop != 0) return stop;
-  } else if (request->value_in_call) {
-    return refuse(request, 400); /* a second piece without a break in the input: a folded line (RFC 9112 5.2) */
   }
-  request->value_in_call = true;
   if (request->field >= 0) text_add(&request->text, at, len);
   return 0;
 }
@@ -186,6 +183,46 @@ static unsigned status_of_error(const struct http_request *request, const uint8_
   }
 }
 
+/* Where in a header the next byte stands. */
+enum line_place { IN_METHOD, AT_TARGET, IN_TARGET, AT_VERSION, IN_VERSION, AT_LINE, AFTER_CR, IN_LINE, AFTER_HEADER };
+
+/* The parser is generous with white space; two readers who are generous in different ways take the same bytes for
+ * different requests. So: one space between the parts of a request line (RFC 9112 3), no folded lines (5.2).
+ * returns: false for what is to be refused */
+static bool has_sane_spaces(struct http_request *request, const uint8_t *data, size_t len) {
+  enum line_place place = request->line;
+  for (size_t i = 0; i < len && place != AFTER_HEADER; i++) {
+    uint8_t c = data[i];
+    switch (place) {
+    case IN_METHOD:
+    case IN_TARGET:
+      if (c == ' ') place++;
+      if (c == '\n') place = AT_LINE;
+      break;
+    case AT_TARGET:
+    case AT_VERSION:
+      if (c == ' ') return false;
+      place++;
+      break;
+    case IN_VERSION:
+      if (c == ' ' || c == '\t') return false;
+      if (c == '\n') place = AT_LINE;
+      break;
+    case AT_LINE:
+      if (c == ' ' || c == '\t') return false;
+      place = c == '\n' ? AFTER_HEADER : c == '\r' ? AFTER_CR : IN_LINE;
+      break;
+    case AFTER_CR:
+    case IN_LINE:
+      if (c == '\n') place = place == AFTER_CR ? AFTER_HEADER : AT_LINE;
+      break;
+    case AFTER_HEADER: break;
+    }
+  }
+  request->line = (uint8_t)place;
+  return true;
+}
+
 enum http_progress http_request_feed(struct http_request *request, const uint8_t *data, size_t len, size_t *used) {
   static const http_parser_settings settings = {.on_url = on_url,
                                                 .on_header_field = on_header_field,
@@ -195,7 +232,10 @@ enum http_progress http_request_feed(struct http_request *request, const uint8_t
                                                 .on_message_complete = on_message_complete};
   *used = len;
   if (len == 0) return HTTP_MORE;
-  request->value_in_call = false;
+  if (!has_sane_spaces(request, data, len)) {
+    request->status = 400;
+    return HTTP_REFUSED;
+  }
   size_t taken = http_parser_execute(&request->parser, &settings, (const char *)data, len);
   if (request->status != 0) return HTTP_REFUSED;
   if (request->is_complete) {
