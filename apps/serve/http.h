@@ -42,6 +42,7 @@ struct http_request {
   char name[24]; /* longer than the longest name above, lower case */
   size_t name_len;
   int field; /* whose value is arriving, -1: one that is ignored */
+  size_t header_len;
   uint8_t line; /* enum line_place of the byte that comes next */
   bool in_value, header_is_done, is_complete;
 };
