@@ -11,6 +11,7 @@ import sys
 
 import cases_browser  # noqa: F401  importing registers the cases
 import cases_clients  # noqa: F401
+import cases_faults  # noqa: F401
 import cases_hostile  # noqa: F401
 import cases_http  # noqa: F401
 import cases_load  # noqa: F401
