@@ -206,17 +206,15 @@ sl_err sl_conn_key_update(struct sl_conn *conn, struct sl_batch *batch, bool ask
 }
 
 size_t sl_conn_output_len(const struct sl_conn *conn) {
-  return conn->output.len - conn->output_taken;
+  return conn->output.len;
 }
 
 size_t sl_conn_take_output(struct sl_conn *conn, uint8_t *wire, size_t cap) {
-  size_t len = sl_conn_output_len(conn), n = len < cap ? len : cap;
-  if (n > 0) memcpy(wire, conn->output.data + conn->output_taken, n);
-  conn->output_taken += (uint32_t)n;
-  if (n < len) return n;
-  sl_buffer_free(&conn->output);
-  conn->output_taken = 0;
-  conn->update_waits = false;
+  size_t n = conn->output.len < cap ? conn->output.len : cap;
+  if (n == 0) return 0;
+  memcpy(wire, conn->output.data, n);
+  sl_buffer_consume(&conn->output, n);
+  if (conn->output.len == 0) conn->update_waits = false;
   return n;
 }
 

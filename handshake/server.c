@@ -132,10 +132,10 @@ void sl_handshake_free(struct sl_conn *conn) {
 
 static void keylog(const struct sl_conn *conn, const char *label, const struct sl_secret *secret) {
   static const char hex[] = "0123456789abcdef";
-  char line[32 + 2 * SL_HELLO_RANDOM_LEN + 1 + 2 * SL_SECRET_MAX + 1];
+  char line[40 + 2 * SL_HELLO_RANDOM_LEN + 1 + 2 * SL_SECRET_MAX + 1];
   const struct sl_handshake *hs = conn->handshake;
   if (conn->config->keylog == NULL) return;
-  size_t at = (size_t)snprintf(line, 32, "%s ", label);
+  size_t at = (size_t)snprintf(line, 40, "%s ", label);
   for (size_t i = 0; i < SL_HELLO_RANDOM_LEN; i++) {
     line[at++] = hex[hs->client_random[i] >> 4];
     line[at++] = hex[hs->client_random[i] & 15];

@@ -1,4 +1,5 @@
-/* ct_x25519.c - scalar multiplication of every X25519 kernel with the scalar secret. Points are public, results are not. */
+/* ct_x25519.c - scalar multiplication of every X25519 kernel with the scalar secret, and the point, too: a kernel
+ * takes care of both, though the points of TLS are public. */
 #include "ct.h"
 #include "x25519.h"
 
@@ -8,7 +9,7 @@ static void multiply(const struct sl_kernel *kernel) {
   struct sl_x25519_job jobs[N];
   for (size_t i = 0; i < N; i++) {
     ct_make_secret(scalar[i], sizeof scalar[i]);
-    for (size_t j = 0; j < SL_X25519_LEN; j++) point[i][j] = (uint8_t)(7 * i + j);
+    ct_make_secret(point[i], sizeof point[i]);
     jobs[i] = (struct sl_x25519_job){.out = out[i], .scalar = scalar[i], .point = point[i]};
   }
   kernel->x25519.run(jobs, N);
