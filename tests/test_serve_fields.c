@@ -1,6 +1,6 @@
 /* test_serve_fields.c - dates, entity tags, conditions and ranges (RFC 9110 5.6.7, 8.8, 13, 14), and types by name. */
-#include "fields.h"
-#include "mime.h"
+#include "apps/serve/fields.h"
+#include "apps/serve/mime.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* test_serve_files.c - request targets to files: nothing outside the root, nothing but regular files, nothing hidden. */
 #define _GNU_SOURCE
-#include "files.h"
+#include "apps/serve/files.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* test_serve_http.c - requests as they arrive: whatever the pieces, the same requests; limits, white space, bodies
  * (RFC 9112, RFC 9110). */
-#include "http.h"
+#include "apps/serve/http.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

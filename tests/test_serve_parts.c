@@ -1,9 +1,9 @@
 /* test_serve_parts.c - the server's timers, pools, growing text, command line and listening sockets. */
-#include "listen.h"
-#include "options.h"
-#include "pool.h"
-#include "text.h"
-#include "timer.h"
+#include "apps/serve/listen.h"
+#include "apps/serve/options.h"
+#include "apps/serve/pool.h"
+#include "apps/serve/text.h"
+#include "apps/serve/timer.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True  # the sources' folder stays as it is
 
 import cases_browser  # noqa: E402, F401  importing registers the cases
 import cases_clients  # noqa: E402, F401
+import cases_faults  # noqa: E402, F401
 import cases_hostile  # noqa: E402, F401
 import cases_http  # noqa: E402, F401
 import cases_load  # noqa: E402, F401
