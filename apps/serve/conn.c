@@ -40,8 +40,8 @@ bool conn_new(struct worker *worker, int fd) {
   timer_init(&conn->timer);
   list_append(&worker->all, &conn->all);
   if (options->is_verbose) {
-    conn->peer.len = sizeof(conn->peer.sockaddr);
-    getpeername(fd, (struct sockaddr *)&conn->peer.sockaddr, &conn->peer.len);
+    conn->peer.len = sizeof(conn->peer.in6);
+    getpeername(fd, &conn->peer.any, &conn->peer.len);
   }
   stats_add(&worker->stats.n_accepted, 1);
   set_timer(worker, conn, TIMING_HANDSHAKE, options->handshake_timeout_ms);

@@ -156,7 +156,7 @@ struct worker {
   int64_t now_s;
   char date[FIELDS_DATE_CAP];
   size_t n_conns;
-  size_t n_cut; /* connections that STOP_NOW ended */
+  size_t n_cut; /* connections that STOP_NOW ended amid a request or an answer */
   bool is_draining, is_cutting, accept_is_paused;
   struct stats stats;
 };
