@@ -33,8 +33,8 @@ static inline uint64_t word(uint64_t w[16], unsigned i, bool extends) {
   return extends ? extend(w, i) : w[i];
 }
 
-/* Sixteen rounds on the working variables v, the order of their names restored. Inlined twice: what a constant decides costs
- * nothing, and the schedule runs beside the rounds. */
+/* Sixteen rounds on the working variables v, after which each has its own name again. Inlined twice, so that asking
+ * `extends` costs nothing and the schedule runs beside the rounds. */
 static inline __attribute__((always_inline)) void sixteen_rounds(uint64_t v[8], uint64_t w[16], const uint64_t *k,
                                                                  bool extends) {
   uint64_t a = v[0], b = v[1], c = v[2], d = v[3], e = v[4], f = v[5], g = v[6], h = v[7];
