@@ -206,10 +206,10 @@ static void hear_retry(struct client *client) {
 }
 
 static void hear_server_hello(struct client *client, const uint8_t *msg, size_t len) {
-  struct sl_reader r = {msg + 4, msg + len}, session_id, extensions, body, share = {0};
-  uint16_t version, suite, type, group = 0, chosen = 0;
-  uint8_t compression, shared[32], hash[SL_HASH_LEN_MAX];
-  const uint8_t *random;
+  struct sl_reader r = {msg + 4, msg + len}, session_id = {0}, extensions = {0}, body = {0}, share = {0};
+  uint16_t version = 0, suite = 0, type = 0, group = 0, chosen = 0;
+  uint8_t compression = 0, shared[32], hash[SL_HASH_LEN_MAX];
+  const uint8_t *random = NULL;
   assert_true(sl_read_u16(&r, &version) && version == SL_TLS_1_2);
   assert_true(sl_read_bytes(&r, 32, &random));
   assert_true(sl_read_vector(&r, 1, &session_id));
