@@ -7,7 +7,7 @@
 #include <http_parser.h>
 
 #define HTTP_TARGET_MAX 8192u    /* calc: 2**13  bytes of a request target, more is 414 */
-#define HTTP_HEADER_MAX 32768u   /* calc: 2**15  bytes of request line and header fields, more is 431 */
+#define HTTP_HEADER_MAX 16384u   /* calc: 2**14  bytes of request line and header fields, more is 431 */
 #define HTTP_BODY_MAX   1048576u /* calc: 2**20  bytes of a request body that are read and dropped, more is 413 */
 
 /* The fields a file server answers to. */
