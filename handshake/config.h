@@ -18,7 +18,7 @@ struct sl_config {
   size_t n_suites;
   uint8_t *alpn; /* ProtocolNameList as on the wire, without its outer length: u8 length, name, ... */
   size_t alpn_len;
-  struct sl_credential *credentials;
+  struct sl_credential *credentials; /* in order of adding */
   sl_keylog_fn *keylog;
   void *keylog_ctx;
   sl_random_fn *random; /* NULL: the operating system's */
@@ -26,6 +26,8 @@ struct sl_config {
   char why[256];
 };
 
+/* "TLS_AES_128_GCM_SHA256"; "" for anything else. */
+const char *sl_suite_name(uint16_t suite);
 /* Fills out[0..len) from the configured source. errors: SL_E_RANDOM */
 SL_MUST_USE sl_err sl_config_random(const struct sl_config *config, uint8_t *out, size_t len);
 /* The credential and scheme for a client that named server_name ("" for none) and allows these signature schemes (in its

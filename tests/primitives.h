@@ -6,16 +6,22 @@
 #include "unit.h"
 #include <stdio.h>
 
-/* The next kernel of an algorithm that can run here, after `place` in sl_kernel_list; NULL at the end. Start with *place == 0.
- * Says n/a for those that cannot run. */
+/* The next kernel of an algorithm that can run here, after *place in sl_kernel_list; NULL at the end. Start with *place 0. */
 static inline const struct sl_kernel *next_kernel(enum sl_algorithm algorithm, size_t *place) {
   while (sl_kernel_list[*place] != NULL) {
     const struct sl_kernel *kernel = sl_kernel_list[(*place)++];
-    if (kernel->algorithm != algorithm) continue;
-    if (sl_kernel_named(kernel->name) != NULL) return kernel;
-    printf("  n/a %s: this CPU cannot run it, or it is turned off\n", kernel->name);
+    if (kernel->algorithm == algorithm && sl_kernel_named(kernel->name) != NULL) return kernel;
   }
   return NULL;
+}
+
+/* Says n/a for the kernels of an algorithm that next_kernel() leaves out. */
+static inline void say_what_cannot_run(enum sl_algorithm algorithm) {
+  for (size_t i = 0; sl_kernel_list[i] != NULL; i++) {
+    const struct sl_kernel *kernel = sl_kernel_list[i];
+    if (kernel->algorithm == algorithm && sl_kernel_named(kernel->name) == NULL)
+      printf("  n/a %s: this CPU cannot run it, or it is turned off\n", kernel->name);
+  }
 }
 
 /* Bytes that look random and are the same in every run (a 64-bit congruential generator's upper bits). */

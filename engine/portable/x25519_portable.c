@@ -12,8 +12,8 @@
  * Additions and subtractions take tight and give loose; multiplications take loose and give tight; so carries are done in
  * multiplications only, and the compiler refuses a formula that would need one in between. Every function's bounds are
  * proven above it. 3 * 2^51 + 2e < 2^53 is all that multiplications need. */
-#include "../bytes.h"
-#include "../kernel.h"
+#include "engine/bytes.h"
+#include "engine/kernel.h"
 
 typedef unsigned __int128 uint128_t;
 
@@ -152,7 +152,7 @@ static inline struct tight mul_a24(const struct loose *f) {
                (uint128_t)l[4] * A24);
 }
 
-#include "../x25519_ladder.h"
+#include "engine/x25519_ladder.h"
 
 const struct sl_kernel sl_kernel_x25519_portable = {
     .name = "x25519_portable",

@@ -4,6 +4,9 @@
 
 const struct sl_kernel *const sl_kernel_list[] = {
     /* AES-GCM */
+    &sl_kernel_gcm_vaes512,
+    &sl_kernel_gcm_vaes256,
+    &sl_kernel_gcm_aesni,
     &sl_kernel_gcm_portable,
     /* ChaCha20-Poly1305 */
     &sl_kernel_chapoly_portable,

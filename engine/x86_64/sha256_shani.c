@@ -2,8 +2,8 @@
  *
  * The instructions hold the eight state words in two registers, abef and cdgh, named from the high word down. SHA256RNDS2
  * does two rounds and returns the new abef; what was abef has by then become cdgh, so the two registers take turns. */
-#include "../kernel.h"
-#include "../sha2_tables.h"
+#include "engine/kernel.h"
+#include "engine/sha2_tables.h"
 #include <immintrin.h>
 
 /* Four rounds with the message words w, plus constants k. */

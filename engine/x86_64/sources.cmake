@@ -1,6 +1,9 @@
 # file, its ISA flags with spaces between them
 set(isa_flags
   cpu.c ""
+  gcm_aesni.c "-mssse3 -msse4.1 -maes -mpclmul"
+  gcm_vaes256.c "-mavx2 -maes -mpclmul -mvaes -mvpclmulqdq"
+  gcm_vaes512.c "-mbmi2 -maes -mpclmul -mvaes -mvpclmulqdq -mavx512f -mavx512bw -mavx512dq -mavx512vl"
   kernels.c ""
   sha256_shani.c "-msha -msse4.1 -mssse3"
   x25519_adx.c ""

@@ -8,10 +8,11 @@
  * Additions and subtractions take tight and give loose; multiplications take loose and give tight.
  *
  * The field's arithmetic is assembly, because it lives on two carry chains that run side by side: ADCX carries in CF, ADOX
- * in OF, and MULX touches neither. Compilers know one carry chain at most. Everything else is C;
- * portable/x25519_portable.c is the oracle. */
-#include "../bytes.h"
-#include "../kernel.h"
+ * in OF, and MULX touches neither. Compilers know one chain at most: the same formulas in intrinsics took 68 us with gcc 12
+ * and 23.1 us with clang 14 for one multiplication by a scalar, these 22.2 and 21.5 (Zen 5 at 4 GHz, November 2026). All else
+ * is C. portable/x25519_portable.c is the oracle, and tests/test_x25519_field.c asks libcrypto about every function here. */
+#include "engine/bytes.h"
+#include "engine/kernel.h"
 
 struct tight {
   uint64_t limb[4];
@@ -20,8 +21,8 @@ struct loose {
   uint64_t limb[4];
 };
 
-/* f + g; a carry is 2^256, which comes back as 38. f + g < 2^256 + 2^24, so what a carry leaves is < 2^24, and adding 38
- * does not carry again. */
+/* f + g; a carry is 2^256, which comes back as 38. f + g < 2^256 + 2^24, so what a carry leaves is < 2^24: adding 38
+ * does not carry out of the lowest limb. */
 static inline struct loose add(const struct tight *f, const struct tight *g) {
   uint64_t h0 = f->limb[0], h1 = f->limb[1], h2 = f->limb[2], h3 = f->limb[3], back;
   __asm__("addq   (%[g]), %[h0]\n\t"
@@ -31,9 +32,6 @@ static inline struct loose add(const struct tight *f, const struct tight *g) {
           "sbbq %[back], %[back]\n\t"
           "andl $38, %k[back]\n\t"
           "addq %[back], %[h0]\n\t"
-          "adcq $0, %[h1]\n\t"
-          "adcq $0, %[h2]\n\t"
-          "adcq $0, %[h3]\n\t"
           : [h0] "+&r"(h0), [h1] "+&r"(h1), [h2] "+&r"(h2), [h3] "+&r"(h3), [back] "=&r"(back)
           : [g] "r"(g), "m"(*g)
           : "cc");
@@ -72,10 +70,10 @@ static inline struct loose sub(const struct tight *f, const struct tight *g) {
   "adcq $0, %[h2]\n\t"                                                                                                 \
   "adcq $0, %[h3]\n\t"
 
-/* Makes a product h0 .. h7 < 2^512 tight: the upper half comes back times 38, the sum is < 39 * 2^256, so h4 <= 38. */
+/* Makes a product h0 .. h7 < 2^512 tight: the upper half comes back times 38, the sum is < 39 * 2^256, so h4 <= 38.
+ * Starts with CF and OF clear, as h7 leaves them: nothing carries out of the top of a product. */
 #define FOLD_PRODUCT                                                                                                   \
   "movl $38, %%edx\n\t"                                                                                                \
-  "xorl %k[lo], %k[lo]\n\t"                                                                                            \
   "mulxq %[h4], %[lo], %[hi]\n\t"                                                                                      \
   "adcxq %[lo], %[h0]\n\t"                                                                                             \
   "adoxq %[hi], %[h1]\n\t"                                                                                             \
@@ -91,9 +89,10 @@ static inline struct loose sub(const struct tight *f, const struct tight *g) {
   "adoxq %[hi], %[h4]\n\t"                                                                                             \
   "adcxq %[hi], %[h4]\n\t" FOLD_LIMB
 
-/* One row of the schoolbook: f * g[i] onto hA .. hD, which makes hE. CF carries low halves, OF high halves. */
+/* One row of the schoolbook: f * g[i] onto hA .. hD, which makes hE. CF carries low halves, OF high halves. Registers are
+ * scarce: h7 holds the address of g until the last row has read from it and makes h7. */
 #define ROW(offset, hA, hB, hC, hD, hE)                                                                                \
-  "movq " offset "(%[g]), %%rdx\n\t"                                                                                   \
+  "movq " offset "(%[h7]), %%rdx\n\t"                                                                                  \
   "xorl %k[lo], %k[lo]\n\t"                                                                                            \
   "mulxq (%[f]), %[lo], %[hi]\n\t"                                                                                     \
   "adcxq %[lo], %[" hA "]\n\t"                                                                                         \
@@ -111,8 +110,8 @@ static inline struct loose sub(const struct tight *f, const struct tight *g) {
   "adcxq %[hi], %[" hE "]\n\t"
 
 static inline struct tight mul(const struct loose *f, const struct loose *g) {
-  uint64_t h0, h1, h2, h3, h4, h5, h6, h7, lo, hi;
-  __asm__("movq (%[g]), %%rdx\n\t"
+  uint64_t h0, h1, h2, h3, h4, h5, h6, h7 = (uintptr_t)g, lo, hi;
+  __asm__("movq (%[h7]), %%rdx\n\t"
           "mulxq (%[f]), %[h0], %[h1]\n\t"
           "mulxq 8(%[f]), %[lo], %[h2]\n\t"
           "addq %[lo], %[h1]\n\t"
@@ -124,8 +123,8 @@ static inline struct tight mul(const struct loose *f, const struct loose *g) {
           ROW("8", "h1", "h2", "h3", "h4", "h5") ROW("16", "h2", "h3", "h4", "h5", "h6")
               ROW("24", "h3", "h4", "h5", "h6", "h7") FOLD_PRODUCT
           : [h0] "=&r"(h0), [h1] "=&r"(h1), [h2] "=&r"(h2), [h3] "=&r"(h3), [h4] "=&r"(h4), [h5] "=&r"(h5),
-            [h6] "=&r"(h6), [h7] "=&r"(h7), [lo] "=&r"(lo), [hi] "=&r"(hi)
-          : [f] "r"(f), [g] "r"(g), "m"(*f), "m"(*g)
+            [h6] "=&r"(h6), [h7] "+&r"(h7), [lo] "=&r"(lo), [hi] "=&r"(hi)
+          : [f] "r"(f), "m"(*f), "m"(*g)
           : "rdx", "cc");
   return (struct tight){{h0, h1, h2, h3}};
 }
@@ -228,7 +227,7 @@ static void encode(uint8_t out[static 32], const struct tight *f) {
   for (int i = 0; i < 4; i++) sl_store64_le(out + 8 * i, h.limb[i]);
 }
 
-#include "../x25519_ladder.h"
+#include "engine/x25519_ladder.h"
 
 const struct sl_kernel sl_kernel_x25519_adx = {
     .name = "x25519_adx",

@@ -76,7 +76,26 @@ enum sl_alert {
   X(SL_E_CERT_MISMATCH, INTERNAL_ERROR, "the private key does not belong to the certificate")                          \
   /* handshakes: why they fail */                                                                                      \
   X(SL_E_KEY_SHARE, ILLEGAL_PARAMETER, "the peer's key share is not a point that gives a secret")                      \
-  X(SL_E_TRUNCATED, NONE, "the stream ended without close_notify: data may be missing")
+  X(SL_E_TRUNCATED, NONE, "the stream ended without close_notify: data may be missing")                                \
+  X(SL_E_PEER_ALERT, NONE, "the peer ended the connection with an alert")                                              \
+  X(SL_E_NOT_TLS, UNEXPECTED_MESSAGE, "the peer does not speak TLS")                                                   \
+  X(SL_E_RECORD_TYPE, UNEXPECTED_MESSAGE, "a record of this type must not stand here")                                 \
+  X(SL_E_RECORD_OVERFLOW, RECORD_OVERFLOW, "a record is longer than the protocol allows")                              \
+  X(SL_E_IDLE_RECORDS, UNEXPECTED_MESSAGE, "too many records in a row that carry no data")                             \
+  X(SL_E_EARLY_DATA, UNEXPECTED_MESSAGE, "more early data than is skipped for a client")                               \
+  X(SL_E_MESSAGE, UNEXPECTED_MESSAGE, "a handshake message that must not stand here")                                  \
+  X(SL_E_DECODE, DECODE_ERROR, "a message is malformed")                                                               \
+  X(SL_E_PARAMETER, ILLEGAL_PARAMETER, "a message contradicts the protocol or itself")                                 \
+  X(SL_E_SERVER_NAME, ILLEGAL_PARAMETER, "the server name is not a host name")                                         \
+  X(SL_E_RETRY, ILLEGAL_PARAMETER, "the second ClientHello is not what the HelloRetryRequest asked for")               \
+  X(SL_E_VERSION, PROTOCOL_VERSION, "no common protocol version")                                                      \
+  X(SL_E_EXTENSION, MISSING_EXTENSION, "an extension TLS 1.3 needs is missing")                                        \
+  X(SL_E_NO_SUITE, HANDSHAKE_FAILURE, "no common cipher suite")                                                        \
+  X(SL_E_NO_GROUP, HANDSHAKE_FAILURE, "no common group")                                                               \
+  X(SL_E_NO_SCHEME, HANDSHAKE_FAILURE, "no certificate fits the signature schemes of the client")                      \
+  X(SL_E_NO_ALPN, NO_APPLICATION_PROTOCOL, "no common application protocol")                                           \
+  X(SL_E_FINISHED, DECRYPT_ERROR, "the Finished of the peer does not confirm the handshake")                           \
+  X(SL_E_SIGN, INTERNAL_ERROR, "the signer gave no signature")
 
 enum sl_err {
 #define SL_ERR_ENUM(name, alert, text) name,

@@ -25,6 +25,8 @@ struct sl_conn;
 /* ---- configuration ------------------------------------------------------------------------------------------- */
 
 /* Makes an empty server configuration with one reference: all suites, group x25519, no certificate.
+ * As soon as it has a second reference it is shared and no longer changes: every sl_config_add_*() and
+ * sl_config_set_*() that can fail then does, with SL_E_STATE. A change is a new configuration for new connections.
  * errors: SL_E_MEMORY */
 SL_API SL_MUST_USE sl_err sl_config_new(struct sl_config **out);
 /* Takes one more reference; safe from any thread. */
@@ -39,10 +41,13 @@ SL_API const char *sl_config_why(const struct sl_config *config);
  * signature algorithms allow, else the first those algorithms allow. Keys: P-256, P-384, RSA of 2048 bits and more
  * (RSA-PSS signatures), Ed25519.
  * errors: SL_E_FILE cannot be read, SL_E_PEM not PEM or not parseable, SL_E_CERT_KEY the key is of a kind TLS 1.3 cannot
- *         sign with here, SL_E_CERT_MISMATCH the key is not the certificate's, SL_E_MEMORY; sl_config_why() names the file */
+ *         sign with here, SL_E_CERT_MISMATCH the key is not the certificate's, SL_E_LENGTH the chain is over 100 KiB,
+ *         SL_E_MEMORY, SL_E_STATE; sl_config_why() names the file
+ * files:  regular files of at most 1 MiB; the two may be one file; text between the PEM blocks is passed over; an
+ *         encrypted key is an error, nothing ever asks for a passphrase */
 SL_API SL_MUST_USE sl_err sl_config_add_cert_files(struct sl_config *config, const char *chain_path,
                                                    const char *key_path);
-/* The same from memory. */
+/* The same from memory, SL_E_FILE apart; chain and key may be one text. */
 SL_API SL_MUST_USE sl_err sl_config_add_cert_pem(struct sl_config *config, const char *chain, size_t chain_len,
                                                  const char *key, size_t key_len);
 

@@ -30,13 +30,14 @@ static void derivation(void **state) {
   static const enum sl_hash hashes[] = {SL_SHA256, SL_SHA384, SL_SHA512};
   for (size_t h = 0; h < sizeof hashes / sizeof hashes[0]; h++) {
     size_t hash_len = sl_hash_len(hashes[h]);
-    uint8_t key[200], message[300], prk[SL_HASH_LEN_MAX], out[SL_HASH_LEN_MAX];
+    uint8_t key[200], message[300], prk[SL_HASH_LEN_MAX], out[SL_HASH_LEN_MAX], okm[300];
     ct_make_secret(key, sizeof key);
     ct_make_secret(message, sizeof message);
     for (size_t len = 0; len < sizeof message; len += 7) {
       assert_int_equal(sl_hmac_once(hashes[h], key, len % sizeof key, message, len, out), SL_OK);
     }
     assert_int_equal(sl_hkdf_extract(hashes[h], key, hash_len, message, sizeof message, prk), SL_OK);
+    assert_int_equal(sl_hkdf_expand(hashes[h], prk, hash_len, message, 50, okm, sizeof okm), SL_OK);
     assert_int_equal(sl_hkdf_expand_label(hashes[h], prk, "derived", message, hash_len, out, hash_len), SL_OK);
     assert_int_equal(sl_hkdf_expand_label(hashes[h], out, "key", NULL, 0, prk, 16), SL_OK);
   }

@@ -1,0 +1,34 @@
+/* texts.h - the memory an AEAD measurement works on: the same for every lane, laid out as a TLS server has it.
+ *
+ * A batch has `n_texts` texts of its own: plaintext starts on a cache line (an application's buffer), the wire side holds
+ * header, text, tag of a TLS 1.3 record: the text starts 5 bytes behind a line and the tag follows it. The 5 header bytes
+ * are the AAD. Keys rotate: call after call takes the next n_texts of them, in an order that no hardware prefetcher
+ * guesses, so that 5,000 keys cost what 5,000 connections do.
+ *
+ * To open, every (text, key) pair needs its valid tag, but not its own ciphertext: any bytes are a ciphertext under any
+ * key. So a batch's ciphertexts stay the same whatever the key, and the caches see what a seal of that size shows
+ * them; only 16 bytes of tag per pair are stored. */
+#ifndef SEALANE_BENCH_TEXTS_H
+#define SEALANE_BENCH_TEXTS_H
+
+#include "rivals/rival.h"
+
+struct texts {
+  struct rival_texts seal, open;
+  size_t n_positions; /* text-key pairs in the cycle: n_keys rounded up to whole batches */
+  uint32_t *keys;     /* [n_positions] the key of each */
+  uint8_t *tags;      /* [n_positions * 16] open: the tag of each */
+  uint8_t *memory;
+};
+
+/* Makes the texts of one batch size and length; the tags to open are left to texts_make_tags(). */
+void texts_init(struct texts *t, size_t n_texts, size_t len, size_t n_keys);
+/* Fills t->tags with `oracle`, whose state seals with the keys that will open, and first_plain[0..n_texts*len) with
+ * what the first batch will open to. False when it fails. */
+bool texts_make_tags(struct texts *t, const struct rival *oracle, void *state, uint8_t *first_plain);
+void texts_free(struct texts *t);
+
+/* Fills p[0..len) with bytes that depend on `seed` alone: a measurement wants the same every time, not secrets. */
+void texts_fill(uint8_t *p, size_t len, uint64_t seed);
+
+#endif

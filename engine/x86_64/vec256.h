@@ -1,0 +1,107 @@
+/* vec256.h - the vocabulary of gcm_template.h on AVX2 with VAES and VPCLMULQDQ: two blocks a vector, 16 registers, no
+ * masks. For the cores that have wide AES but no AVX-512: Zen 3, Alder Lake, Sierra Forest. */
+#ifndef SEALANE_ENGINE_X86_64_VEC256_H
+#define SEALANE_ENGINE_X86_64_VEC256_H
+
+#include "engine/x86_64/block.h"
+
+typedef __m256i v;
+
+enum {
+  V_LANES = 2, /* blocks in a vector */
+  V_BYTES = 32,
+};
+
+static inline v v_zero(void) {
+  return _mm256_setzero_si256();
+}
+static inline v v_load(const uint8_t *p) {
+  return _mm256_loadu_si256((const __m256i *)p);
+}
+static inline void v_store(uint8_t *p, v x) {
+  _mm256_storeu_si256((__m256i *)p, x);
+}
+/* One block in every lane. */
+static inline v v_all(__m128i x) {
+  return _mm256_broadcastsi128_si256(x);
+}
+static inline v v_load_all(const uint8_t *p) {
+  return _mm256_broadcastsi128_si256(block_load_all(p));
+}
+
+static inline v v_xor(v a, v b) {
+  return _mm256_xor_si256(a, b);
+}
+static inline v v_xor3(v a, v b, v c) {
+  return _mm256_xor_si256(_mm256_xor_si256(a, b), c);
+}
+static inline v v_add32(v a, v b) {
+  return _mm256_add_epi32(a, b);
+}
+static inline v v_shuffle(v x, v places) {
+  return _mm256_shuffle_epi8(x, places);
+}
+/* Swaps the 64-bit halves of every lane. */
+static inline v v_swap(v x) {
+  return _mm256_shuffle_epi32(x, 0x4e);
+}
+
+static inline v v_aesenc(v x, v k) {
+  return _mm256_aesenc_epi128(x, k);
+}
+static inline v v_aesenclast(v x, v k) {
+  return _mm256_aesenclast_epi128(x, k);
+}
+/* Lane by lane: low half times low half, high times high. */
+static inline v v_clmul_ll(v a, v b) {
+  return _mm256_clmulepi64_epi128(a, b, 0x00);
+}
+static inline v v_clmul_hh(v a, v b) {
+  return _mm256_clmulepi64_epi128(a, b, 0x11);
+}
+
+/* How many bytes of [from,to) lie in the half that begins at `base`, counted from its start. */
+static inline size_t v_half(size_t from, size_t to, size_t base) {
+  if (to <= base || from >= base + 16 || from >= to) return 0;
+  return to - base < 16 ? to - base : 16;
+}
+/* Bytes [from,to) of the vector at p, zeros elsewhere; nothing else is read. to <= from: all zeros. Spans begin at a
+ * lane. */
+static inline v v_load_span(const uint8_t *p, size_t from, size_t to) {
+  if (from == 0 && to >= V_BYTES) return v_load(p);
+  size_t low = v_half(from, to, 0), high = v_half(from, to, 16);
+  return _mm256_set_m128i(block_load((const uint8_t *)((uintptr_t)p + 16), high), block_load(p, low));
+}
+static inline void v_store_span(uint8_t *p, size_t from, size_t to, v x) {
+  if (from == 0 && to >= V_BYTES) {
+    v_store(p, x);
+    return;
+  }
+  block_store(p, v_half(from, to, 0), _mm256_castsi256_si128(x));
+  block_store((uint8_t *)((uintptr_t)p + 16), v_half(from, to, 16), _mm256_extracti128_si256(x, 1));
+}
+static inline v v_keep_span(v x, size_t from, size_t to) {
+  v mask = _mm256_set_m128i(block_mask(v_half(from, to, 16)), block_mask(v_half(from, to, 0)));
+  return _mm256_and_si256(x, mask);
+}
+/* Sets byte `at` (0..V_BYTES-1), which was zero. */
+static inline v v_put_byte(v x, size_t at, uint8_t b) {
+  __m128i block = block_put_byte(_mm_setzero_si128(), at % 16, b);
+  v there = at < 16 ? _mm256_zextsi128_si256(block) : _mm256_set_m128i(block, _mm_setzero_si128());
+  return _mm256_or_si256(x, there);
+}
+static inline uint8_t v_byte(v x, size_t at) {
+  return block_byte(at < 16 ? _mm256_castsi256_si128(x) : _mm256_extracti128_si256(x, 1), at % 16);
+}
+/* Lane i is the block at p[i]. */
+static inline v v_gather(const uint8_t *const p[V_LANES]) {
+  return _mm256_set_m128i(block_load_all(p[1]), block_load_all(p[0]));
+}
+#define v_lane(x, lane) _mm256_extracti128_si256(x, lane)
+
+/* Lane i of the result is the sum of all lanes of x[i]. */
+static inline v v_sum_lanes(const v x[V_LANES]) {
+  return v_xor(_mm256_permute2x128_si256(x[0], x[1], 0x20), _mm256_permute2x128_si256(x[0], x[1], 0x31));
+}
+
+#endif

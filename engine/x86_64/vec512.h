@@ -1,0 +1,101 @@
+/* vec512.h - the vocabulary of gcm_template.h on EVEX: four blocks a vector, 32 registers, masks, three-input logic. */
+#ifndef SEALANE_ENGINE_X86_64_VEC512_H
+#define SEALANE_ENGINE_X86_64_VEC512_H
+
+#include "engine/x86_64/block.h"
+
+typedef __m512i v;
+
+enum {
+  V_LANES = 4, /* blocks in a vector */
+  V_BYTES = 64,
+};
+
+static inline v v_zero(void) {
+  return _mm512_setzero_si512();
+}
+static inline v v_load(const uint8_t *p) {
+  return _mm512_loadu_si512(p);
+}
+static inline void v_store(uint8_t *p, v x) {
+  _mm512_storeu_si512(p, x);
+}
+/* One block in every lane. */
+static inline v v_all(__m128i x) {
+  return _mm512_broadcast_i32x4(x);
+}
+static inline v v_load_all(const uint8_t *p) {
+  return _mm512_broadcast_i32x4(block_load_all(p));
+}
+
+static inline v v_xor(v a, v b) {
+  return _mm512_xor_si512(a, b);
+}
+static inline v v_xor3(v a, v b, v c) {
+  return _mm512_ternarylogic_epi64(a, b, c, 0x96);
+}
+static inline v v_add32(v a, v b) {
+  return _mm512_add_epi32(a, b);
+}
+static inline v v_shuffle(v x, v places) {
+  return _mm512_shuffle_epi8(x, places);
+}
+/* Swaps the 64-bit halves of every lane. */
+static inline v v_swap(v x) {
+  return _mm512_shuffle_epi32(x, 0x4e);
+}
+
+static inline v v_aesenc(v x, v k) {
+  return _mm512_aesenc_epi128(x, k);
+}
+static inline v v_aesenclast(v x, v k) {
+  return _mm512_aesenclast_epi128(x, k);
+}
+/* Lane by lane: low half times low half, high times high. */
+static inline v v_clmul_ll(v a, v b) {
+  return _mm512_clmulepi64_epi128(a, b, 0x00);
+}
+static inline v v_clmul_hh(v a, v b) {
+  return _mm512_clmulepi64_epi128(a, b, 0x11);
+}
+
+/* Bit i is set for from <= i < to, 0 <= from, to <= 64. */
+static inline __mmask64 v_span_mask(size_t from, size_t to) {
+  return _cvtu64_mask64(_bzhi_u64(~UINT64_C(0), (unsigned)to) & ~_bzhi_u64(~UINT64_C(0), (unsigned)from));
+}
+/* Bytes [from,to) of the vector at p, zeros elsewhere; nothing else is read. to <= from: all zeros. */
+static inline v v_load_span(const uint8_t *p, size_t from, size_t to) {
+  return _mm512_maskz_loadu_epi8(v_span_mask(from, to), p);
+}
+static inline void v_store_span(uint8_t *p, size_t from, size_t to, v x) {
+  _mm512_mask_storeu_epi8(p, v_span_mask(from, to), x);
+}
+static inline v v_keep_span(v x, size_t from, size_t to) {
+  return _mm512_maskz_mov_epi8(v_span_mask(from, to), x);
+}
+/* Sets byte `at` (0..V_BYTES-1), which was zero. */
+static inline v v_put_byte(v x, size_t at, uint8_t b) {
+  return _mm512_mask_set1_epi8(x, _cvtu64_mask64(UINT64_C(1) << at), (char)b);
+}
+static inline uint8_t v_byte(v x, size_t at) {
+  v moved = _mm512_permutexvar_epi32(_mm512_set1_epi32((int)(at / 4)), x);
+  return (uint8_t)((uint32_t)_mm_cvtsi128_si32(_mm512_castsi512_si128(moved)) >> 8 * (at % 4));
+}
+/* Lane i is the block at p[i]. */
+static inline v v_gather(const uint8_t *const p[V_LANES]) {
+  v x = _mm512_zextsi128_si512(block_load_all(p[0]));
+  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x00f0), block_load_all(p[1]));
+  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x0f00), block_load_all(p[2]));
+  return _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0xf000), block_load_all(p[3]));
+}
+#define v_lane(x, lane) _mm512_extracti32x4_epi32(x, lane)
+
+/* Lane i of the result is the sum of all lanes of x[i]. */
+static inline v v_sum_lanes(const v x[V_LANES]) {
+  /* [a0+a2, a1+a3, b0+b2, b1+b3] */
+  v ab = v_xor(_mm512_shuffle_i64x2(x[0], x[1], 0x44), _mm512_shuffle_i64x2(x[0], x[1], 0xee));
+  v cd = v_xor(_mm512_shuffle_i64x2(x[2], x[3], 0x44), _mm512_shuffle_i64x2(x[2], x[3], 0xee));
+  return v_xor(_mm512_shuffle_i64x2(ab, cd, 0x88), _mm512_shuffle_i64x2(ab, cd, 0xdd));
+}
+
+#endif

@@ -1,0 +1,203 @@
+"""Starting and stopping: what is wrong on the command line is said in one line that names it, with exit 1."""
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from harness import HOST, NotRun, Server, case, check, end, run, shorten, start
+from tls_client import HttpClient
+
+
+def refused(context, words, names, env=None, command=None, user=None):
+    """Starts the server, which must end with exit 1 and one line that holds each of `names`."""
+    process = start([command or context.serve, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    env={**os.environ, **(env or {})}, **({"user": user} if user else {}))
+    shown = " ".join(str(word) for word in words)
+    try:
+        out, err = process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        check(False, f"{shown}: started instead of refusing")
+    finally:
+        end(process)
+    text = err.decode("utf-8", "backslashreplace")
+    check(process.returncode == 1, f"{shown}: exit {process.returncode}: {shorten(text)}")
+    check(out == b"", f"{shown}: wrote to standard output: {shorten(out)}")
+    check(text.count("\n") == 1 and text.endswith("\n"), f"{shown}: not one line: {text!r}")
+    for name in names:
+        check(str(name) in text, f"{shown}: the line does not name {name}: {shorten(text)}")
+
+
+@case
+def start_refuses_bad_flags(context):
+    cert, key = context.certs.pair("p256")
+    listen = ["--listen", f"{HOST}:0"]
+    for words, names in ((["--nonsense"], ["--nonsense"]), (["-x"], ["-x"]), (["stray"], ["stray"]), (["--"], ["--"]),
+                         (["--listen"], ["--listen"]), (["--cert"], ["--cert"]), (["--root"], ["--root"]),
+                         (["--listen", ""], ["--listen"]), (["--listen", "nonsense"], ["--listen", "nonsense"]),
+                         (["--listen", "127.0.0.1"], ["--listen", "127.0.0.1"]),
+                         (["--listen", "127.0.0.1:70000"], ["--listen", "70000"]),
+                         (["--listen", "127.0.0.1:-1"], ["--listen", "-1"]),
+                         (["--listen", "127.0.0.1:80x"], ["--listen", "80x"]),
+                         (["--listen", "999.0.0.1:0"], ["--listen", "999.0.0.1"]),
+                         (["--listen", "192.0.2.1:0"], ["192.0.2.1"]),  # an address this machine does not have
+                         ([*listen, "--threads", "0"], ["--threads", "0"]),
+                         ([*listen, "--threads", "-1"], ["--threads", "-1"]),
+                         ([*listen, "--threads", "many"], ["--threads", "many"]),
+                         ([*listen, "--threads", "99999999999999999999"], ["--threads"]),
+                         ([*listen, "--suites", "nonsense"], ["--suites", "nonsense"]),
+                         ([*listen, "--suites", ""], ["--suites"]),
+                         ([*listen, "--suites", "TLS_AES_128_GCM_SHA256:TLS_AES_128_GCM_SHA256"],
+                          ["--suites", "TLS_AES_128_GCM_SHA256"]),
+                         ([*listen, "--cert", cert], ["--cert", cert]), ([*listen, "--key", key], ["--key", key]),
+                         ([*listen, "--keylog", context.folder / "absent" / "keys"], [context.folder / "absent" / "keys"]),
+                         ([*listen, "--keylog", context.folder], [context.folder])):
+        refused(context, words, names)
+    refused(context, listen, ["nonsense"], env={"SEALANE_KERNELS": "nonsense"})
+
+
+@case
+def start_refuses_bad_certificates(context):
+    good, key = context.certs.pair("p256")
+    other, other_key = context.certs.pair("p256", "other", ["other.example"])
+    folder = context.folder / "bad"
+    folder.mkdir()
+
+    def write(name, data):
+        (folder / name).write_bytes(data)
+        return folder / name
+
+    openssl = context.certs.openssl
+    encrypted = folder / "encrypted.key"
+    run([openssl, "pkey", "-in", key, "-aes128", "-passout", "pass:secret", "-out", encrypted])
+    der = folder / "cert.der"
+    run([openssl, "x509", "-in", good, "-outform", "DER", "-out", der])
+    swapped = write("swapped.pem", context.certs.folder.joinpath("issuer.pem").read_bytes() + good.read_bytes())
+    weak, weak_key = context.certs.pair("rsa1024", "weak", ["weak.example"])
+    p521, p521_key = context.certs.pair("p521", "large", ["large.example"])
+    absent = folder / "absent.pem"
+    os.mkfifo(folder / "pipe.pem")
+    for cert, k, names in ((absent, key, [absent]), (good, absent, [absent]), (folder, key, [folder]),
+                           (good, folder, [folder]), (folder / "pipe.pem", key, [folder / "pipe.pem"]),
+                           (write("empty.pem", b""), key, ["empty.pem"]), (good, write("empty.key", b""), ["empty.key"]),
+                           (write("binary.pem", bytes(range(256)) * 100), key, ["binary.pem"]),
+                           (write("text.pem", b"hello\n"), key, ["text.pem"]),
+                           (write("huge.pem", b"\n" * (2 << 20)), key, ["huge.pem"]), (der, key, ["cert.der", "DER"]),
+                           (key, key, [key]), (good, good, [good]), (good, other_key, [other_key, good]),
+                           (other, key, [key, other]), (good, encrypted, ["encrypted.key", "encrypted"]),
+                           (swapped, key, ["swapped.pem", "first"]), (weak, weak_key, [weak, "1024"]),
+                           (p521, p521_key, [p521, "secp521r1"]),
+                           (write("cut.pem", good.read_bytes()[:200]), key, ["cut.pem"])):
+        refused(context, ["--listen", f"{HOST}:0", "--cert", cert, "--key", k], names)
+    # the second pair is as strictly looked at as the first
+    refused(context, ["--listen", f"{HOST}:0", "--cert", good, "--key", key, "--cert", good, "--key", other_key], [other_key])
+
+
+@case
+def start_refuses_unreadable_files(context):
+    if os.geteuid() == 0:
+        # root reads everything: a copy of the server is started as nobody
+        folder = context.folder / "nobody"
+        folder.mkdir()
+        os.chmod(context.folder, 0o755)
+        command = shutil.copy(context.serve, folder / "sealane-serve")
+        user = 65534
+        try:
+            end(start([command, "--version"], stdout=subprocess.DEVNULL, user=user))
+        except OSError as error:
+            raise NotRun(f"root reads every file, and nobody else can start the server here: {error}") from None
+    else:
+        folder, command, user = context.folder, context.serve, None
+    good, key = context.certs.pair("p256")
+    cert_copy, key_copy = shutil.copy(good, folder / "open.pem"), shutil.copy(key, folder / "closed.key")
+    os.chmod(cert_copy, 0o644)
+    os.chmod(key_copy, 0)
+    (folder / "closed-root").mkdir(mode=0)
+    listen = ["--listen", f"{HOST}:0"]
+    refused(context, [*listen, "--cert", cert_copy, "--key", key_copy], [key_copy], command=command, user=user)
+    refused(context, [*listen, "--root", folder / "closed-root"], [folder / "closed-root"], command=command, user=user)
+
+
+@case
+def start_refuses_bad_roots(context):
+    file = context.folder / "a-file"
+    file.write_bytes(b"x")
+    for root in (file, context.folder / "absent-folder", file / "below"):
+        refused(context, ["--listen", f"{HOST}:0", "--root", root], ["--root", root])
+
+
+@case
+def start_refuses_a_port_in_use(context):
+    with socket.socket() as holder:
+        holder.bind((HOST, 0))
+        holder.listen()
+        address = f"{HOST}:{holder.getsockname()[1]}"
+        refused(context, ["--listen", address], [address])
+        refused(context, ["--listen", address, "--threads", "4"], [address])
+    with Server(context, root=context.root) as server:
+        refused(context, ["--listen", server.address], [server.address])
+
+
+@case
+def start_tells_help_and_version(context):
+    for flag, text in (("--help", "--listen"), ("--version", "sealane-serve")):
+        result = run([context.serve, flag])
+        check(result.status == 0 and text in result.text, f"{flag}: {result}")
+    shown = run([context.serve, "--help"]).text
+    for flag in ("--listen", "--cert", "--key", "--root", "--threads", "--suites", "--keylog", "--help", "--version"):
+        check(flag in shown, f"--help does not tell of {flag}")
+
+
+@case
+def start_on_several_addresses_and_threads(context):
+    with Server(context, "--threads", "4", root=context.root) as server:
+        for _ in range(20):
+            with HttpClient(server.port) as client:
+                client.get("/")
+    with contextlib.suppress(OSError):
+        probe = socket.socket(socket.AF_INET6)
+        probe.bind(("::1", 0))
+        probe.close()
+        with Server(context, root=context.root, listen="[::1]:0") as server:
+            s = socket.create_connection(("::1", server.port), 10)
+            s.close()
+        return
+    raise NotRun("this machine has no IPv6 address ::1")
+
+
+@case
+def stop_when_idle(context):
+    """SIGTERM and SIGINT end an idle server at once, with exit 0; so they do with connections that wait."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        for n_waiting in (0, 5):
+            with Server(context, root=context.root) as server:
+                waiting = [HttpClient(server.port) for _ in range(n_waiting)]
+                for client in waiting:
+                    client.get("/")
+                begin = time.monotonic()
+                status = server.stop(number, 20)
+                check(status == 0, f"{signal.Signals(number).name}: exit {status}: {shorten(server.errors())}")
+                took = time.monotonic() - begin
+                check(took < 5, f"{signal.Signals(number).name} with {n_waiting} idle connections took {took:.1f} s")
+                for client in waiting:
+                    check(client.read_all() == b"" and client.ended == "close_notify",
+                          f"an idle connection ended by {client.ended}")
+                    client.close()
+                server.has_ended = True
+
+
+@case
+def stop_frees_the_port(context):
+    """A server that has ended can be started again at once on its port."""
+    with Server(context, root=context.root) as server:
+        with HttpClient(server.port) as client:
+            client.get("/")
+        address = server.address
+        server.stop()
+        server.has_ended = True
+    with Server(context, root=context.root, listen=address) as again:
+        check(again.address == address, "another port")
+        with HttpClient(again.port) as client:
+            client.get("/")

@@ -1,0 +1,687 @@
+/* test_aead.c - AEAD jobs on every kernel this CPU can run, against two oracles (the portable kernel and libcrypto): all
+ * lengths between guard pages, mixed batches, every flipped bit, every place of a bad job. */
+#include "unit.h"
+
+#include "aead_jobs.h"
+#include "each_kernel.h"
+#include "guard.h"
+#include "libcrypto_aead.h"
+
+enum { LEN_MAX = 16640, AAD_MAX = 70000 };
+
+static struct aead_kernel kernels[AEAD_KERNELS_MAX];
+static size_t n_kernels;
+static uint8_t secret[32], nonce[SL_AEAD_NONCE_LEN];
+static uint8_t text[LEN_MAX + 1], aad[AAD_MAX]; /* of every job; text[len] is the tail */
+
+static int setup(void **state) {
+  (void)state;
+  n_kernels = each_aead_kernel(kernels);
+  fill_random(secret, sizeof secret, 1);
+  fill_random(nonce, sizeof nonce, 2);
+  fill_random(text, sizeof text, 3);
+  fill_random(aad, sizeof aad, 4);
+  return 0;
+}
+
+static struct sl_aead_key key_of(const struct aead_kernel *k) {
+  struct sl_aead_key key;
+  assert_int_equal(sl_aead_key_init_kernel(&key, k->aead, secret, sl_aead_secret_len(k->aead), k->kernel->name), SL_OK);
+  return key;
+}
+
+static bool all_are(const uint8_t *p, size_t len, uint8_t value) {
+  uint8_t differs = 0;
+  for (size_t i = 0; i < len; i++) differs |= p[i] ^ value;
+  return differs == 0;
+}
+
+/* ---- every length, between guard pages ----------------------------------------------------------------------- */
+
+struct shape {
+  size_t len, aad_len; /* bytes */
+  uint8_t tail_len;
+};
+
+struct sealed {
+  uint8_t cipher[LEN_MAX + 1], tag[SL_AEAD_TAG_LEN];
+};
+
+struct pages {
+  struct guard in, out, aad, tag;
+};
+
+static void pages_init(struct pages *g) {
+  g->in = guard_new(LEN_MAX + 1 + SL_AEAD_TAG_LEN);
+  g->out = guard_new(LEN_MAX + 1 + SL_AEAD_TAG_LEN);
+  g->aad = guard_new(AAD_MAX);
+  g->tag = guard_new(SL_AEAD_TAG_LEN);
+}
+
+static void pages_free(struct pages *g) {
+  guard_free(&g->in);
+  guard_free(&g->out);
+  guard_free(&g->aad);
+  guard_free(&g->tag);
+}
+
+static void assert_intact(const struct pages *g, const struct shape *s) {
+  assert_true(guard_is_intact(&g->in));
+  assert_true(guard_is_intact(&g->out));
+  assert_true(guard_is_intact(&g->aad));
+  assert_true(guard_is_intact(&g->tag));
+  assert_memory_equal(g->aad.placed, aad, s->aad_len);
+}
+
+/* Both oracles, which must agree. */
+static void seal_by_oracles(struct sealed *want, enum sl_aead aead, const struct shape *s) {
+  static uint8_t by_libcrypto[LEN_MAX + 1];
+  uint8_t tag[SL_AEAD_TAG_LEN];
+  struct aead_kernel portable = {sl_kernel_named(oracle_of(aead)), aead};
+  struct sl_aead_key key = key_of(&portable);
+  struct sl_aead_job job = {.key = &key,
+                            .aad = aad,
+                            .in = text,
+                            .out = want->cipher,
+                            .tag = want->tag,
+                            .len = s->len,
+                            .aad_len = (uint32_t)s->aad_len,
+                            .tail_len = s->tail_len,
+                            .tail = text[s->len]};
+  memcpy(job.nonce, nonce, sizeof nonce);
+  assert_int_equal(sl_aead_seal(&job, 1), 0);
+  assert_true(libcrypto_seal(aead, secret, nonce, aad, s->aad_len, text, s->len + s->tail_len, by_libcrypto, tag));
+  assert_memory_equal(want->cipher, by_libcrypto, s->len + s->tail_len);
+  assert_memory_equal(want->tag, tag, sizeof tag);
+}
+
+/* Places a job's buffers between the pages. In place, the tag follows the text directly, as on the wire; apart, it is on
+ * its own. */
+static struct sl_aead_job place(struct pages *g, const struct sl_aead_key *key, const struct shape *s, bool is_open,
+                                bool in_place, bool at_end, const struct sealed *want) {
+  struct sl_aead_job job = {.key = key,
+                            .len = s->len,
+                            .aad_len = (uint32_t)s->aad_len,
+                            .tail_len = s->tail_len,
+                            .tail = is_open ? 0xee : text[s->len],
+                            .err = SL_E_PENDING};
+  size_t cipher_len = s->len + s->tail_len;
+  memcpy(job.nonce, nonce, sizeof nonce);
+  job.aad = guard_place(&g->aad, s->aad_len, at_end, aad);
+  guard_place(&g->tag, SL_AEAD_TAG_LEN, at_end, is_open ? want->tag : NULL);
+  if (in_place) {
+    guard_place(&g->in, cipher_len + SL_AEAD_TAG_LEN, at_end, NULL);
+    memcpy(g->in.placed, is_open ? want->cipher : text, is_open ? cipher_len : s->len);
+    if (is_open) memcpy(g->in.placed + cipher_len, want->tag, SL_AEAD_TAG_LEN);
+    job.in = job.out = g->in.placed;
+    job.tag = g->in.placed + cipher_len;
+    guard_place(&g->out, 0, at_end, NULL);
+  } else {
+    job.in = guard_place(&g->in, is_open ? cipher_len : s->len, at_end, is_open ? want->cipher : text);
+    job.out = guard_place(&g->out, is_open ? s->len : cipher_len, at_end, NULL);
+    job.tag = g->tag.placed;
+  }
+  return job;
+}
+
+static void seal_and_open(struct pages *g, const struct sl_aead_key *key, const struct shape *s,
+                          const struct sealed *want) {
+  size_t cipher_len = s->len + s->tail_len;
+  for (unsigned way = 0; way < 4; way++) {
+    bool in_place = way & 1, at_end = way >> 1;
+    struct sl_aead_job job = place(g, key, s, false, in_place, at_end, want);
+    assert_int_equal(sl_aead_seal(&job, 1), 0);
+    assert_int_equal(job.err, SL_OK);
+    assert_memory_equal(job.out, want->cipher, cipher_len);
+    assert_memory_equal(job.tag, want->tag, SL_AEAD_TAG_LEN);
+    if (!in_place) assert_memory_equal(job.in, text, s->len);
+    assert_intact(g, s);
+
+    job = place(g, key, s, true, in_place, at_end, want);
+    assert_int_equal(sl_aead_open(&job, 1), 0);
+    assert_int_equal(job.err, SL_OK);
+    assert_memory_equal(job.out, text, s->len);
+    if (s->tail_len > 0) assert_int_equal(job.tail, text[s->len]);
+    if (s->tail_len == 0) assert_int_equal(job.tail, 0xee);
+    if (!in_place) assert_memory_equal(job.in, want->cipher, cipher_len);
+    assert_memory_equal(job.tag, want->tag, SL_AEAD_TAG_LEN);
+    assert_intact(g, s);
+  }
+}
+
+/* On every kernel that serves aead. */
+static void try_shape(struct pages *g, enum sl_aead aead, const struct shape *s) {
+  static struct sealed want;
+  seal_by_oracles(&want, aead, s);
+  for (size_t i = 0; i < n_kernels; i++) {
+    if (kernels[i].aead != aead) continue;
+    struct sl_aead_key key = key_of(&kernels[i]);
+    seal_and_open(g, &key, s, &want);
+    sl_aead_key_wipe(&key);
+  }
+}
+
+static void every_length(void **state) {
+  (void)state;
+  struct pages g;
+  pages_init(&g);
+  for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END; aead++) {
+    for (size_t len = 0; len <= LEN_MAX; len++) {
+      if (len == 601) len = 16380;
+      if (len == 16401) len = LEN_MAX;
+      for (uint8_t tail_len = 0; tail_len <= 1; tail_len++) try_shape(&g, aead, &(struct shape){len, 5, tail_len});
+    }
+  }
+  pages_free(&g);
+}
+
+static void every_aad_length(void **state) {
+  (void)state;
+  static const size_t lens[] = {0, 1, 15, 16, 17, 64, 255, 1024};
+  static const size_t long_aads[] = {127, 128, 129, 255, 256, 1000, 4096, AAD_MAX};
+  struct pages g;
+  pages_init(&g);
+  for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END; aead++) {
+    for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+      for (size_t aad_len = 0; aad_len <= 80; aad_len++)
+        try_shape(&g, aead, &(struct shape){lens[i], aad_len, aad_len % 2});
+      for (size_t j = 0; j < sizeof long_aads / sizeof long_aads[0]; j++)
+        try_shape(&g, aead, &(struct shape){lens[i], long_aads[j], j % 2});
+    }
+  }
+  pages_free(&g);
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------- */
+
+enum { BATCH_MAX = 300, BATCH_KEYS = 64, BATCH_LEN_MAX = 2100 };
+
+struct batch_key {
+  struct sl_aead_key key;
+  uint8_t secret[32];
+};
+
+struct batch_buffers {
+  struct sl_aead_job jobs[BATCH_MAX];
+  const struct batch_key *keys[BATCH_MAX];
+  uint8_t plain[BATCH_MAX][BATCH_LEN_MAX + 1]; /* text and tail */
+  uint8_t buf[BATCH_MAX][BATCH_LEN_MAX + 1 + SL_AEAD_TAG_LEN];
+  uint8_t apart[BATCH_MAX][BATCH_LEN_MAX + 1];
+  uint8_t want[BATCH_LEN_MAX + 1], want_tag[SL_AEAD_TAG_LEN];
+};
+
+/* Short ones are the interesting ones; long ones make the lanes uneven. */
+static size_t random_len(uint64_t *seed) {
+  switch (random_below(seed, 4)) {
+  case 0:
+    return random_below(seed, 17);
+  case 1:
+    return random_below(seed, 130);
+  case 2:
+    return 64;
+  default:
+    return random_below(seed, BATCH_LEN_MAX + 1);
+  }
+}
+
+static void make_jobs(struct batch_buffers *b, const struct batch_key *keys, size_t n_keys, size_t n, uint64_t *seed) {
+  for (size_t i = 0; i < n; i++) {
+    struct sl_aead_job *job = &b->jobs[i];
+    size_t len = random_len(seed);
+    bool in_place = random_below(seed, 2) != 0;
+    b->keys[i] = &keys[random_below(seed, n_keys)];
+    fill_random(b->plain[i], len + 1, *seed + i);
+    *job = (struct sl_aead_job){.key = &b->keys[i]->key,
+                                .aad = aad + random_below(seed, 100),
+                                .in = in_place ? b->buf[i] : b->plain[i],
+                                .out = b->buf[i],
+                                .len = len,
+                                .aad_len = (uint32_t)random_below(seed, 40),
+                                .tail_len = (uint8_t)random_below(seed, 2),
+                                .tail = b->plain[i][len],
+                                .err = SL_E_PENDING};
+    job->tag = b->buf[i] + len + job->tail_len;
+    if (in_place) memcpy(b->buf[i], b->plain[i], len);
+    fill_random(job->nonce, sizeof job->nonce, *seed + 1000 + i);
+  }
+}
+
+static void check_sealed(struct batch_buffers *b, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const struct sl_aead_job *job = &b->jobs[i];
+    size_t text_len = job->len + job->tail_len;
+    assert_int_equal(job->err, SL_OK);
+    assert_true(libcrypto_seal(sl_aead_key_aead(job->key), b->keys[i]->secret, job->nonce, job->aad, job->aad_len,
+                               b->plain[i], text_len, b->want, b->want_tag));
+    assert_memory_equal(job->out, b->want, text_len);
+    assert_memory_equal(job->tag, b->want_tag, SL_AEAD_TAG_LEN);
+  }
+}
+
+static void open_jobs(struct batch_buffers *b, size_t n, uint64_t *seed) {
+  for (size_t i = 0; i < n; i++) {
+    struct sl_aead_job *job = &b->jobs[i];
+    job->in = b->buf[i];
+    job->out = random_below(seed, 2) != 0 ? b->buf[i] : b->apart[i];
+    job->tail = 0xee;
+    job->err = SL_E_PENDING;
+  }
+  assert_int_equal(sl_aead_open(b->jobs, n), 0);
+  for (size_t i = 0; i < n; i++) {
+    const struct sl_aead_job *job = &b->jobs[i];
+    assert_int_equal(job->err, SL_OK);
+    assert_memory_equal(job->out, b->plain[i], job->len);
+    if (job->tail_len > 0) assert_int_equal(job->tail, b->plain[i][job->len]);
+  }
+}
+
+/* Keys of kernels[first..first+n_from), taken in turn, and batches of all sizes that use them. */
+static void run_batches(struct batch_buffers *b, size_t first, size_t n_from, size_t n_keys, uint64_t seed) {
+  static const size_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 127, 128, 129, BATCH_MAX};
+  static struct batch_key keys[BATCH_KEYS];
+  for (size_t k = 0; k < n_keys; k++) {
+    const struct aead_kernel *from = &kernels[first + k % n_from];
+    fill_random(keys[k].secret, sizeof keys[k].secret, seed + k);
+    assert_int_equal(sl_aead_key_init_kernel(&keys[k].key, from->aead, keys[k].secret, sl_aead_secret_len(from->aead),
+                                             from->kernel->name),
+                     SL_OK);
+  }
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    make_jobs(b, keys, n_keys, sizes[s], &seed);
+    assert_int_equal(sl_aead_seal(b->jobs, sizes[s]), 0);
+    check_sealed(b, sizes[s]);
+    open_jobs(b, sizes[s], &seed);
+  }
+}
+
+static void mixed_batches(void **state) {
+  (void)state;
+  struct batch_buffers *b = malloc(sizeof *b);
+  assert_non_null(b);
+  for (size_t i = 0; i < n_kernels; i++) {
+    run_batches(b, i, 1, 1, 100 + i);          /* one key */
+    run_batches(b, i, 1, BATCH_KEYS, 200 + i); /* many of one kernel */
+  }
+  for (uint64_t round = 0; round < 4; round++) run_batches(b, 0, n_kernels, BATCH_KEYS, 300 + round);
+  free(b);
+}
+
+/* ---- what must not open -------------------------------------------------------------------------------------- */
+
+static const struct shape flip_shapes[] = {{0, 0, 0},   {0, 5, 1},  {1, 0, 0},   {15, 13, 1}, {16, 16, 0},
+                                           {31, 33, 1}, {64, 5, 1}, {100, 1, 0}, {130, 20, 1}};
+
+struct sealed_job {
+  struct sl_aead_job job;
+  uint8_t cipher[200], aad[64], tag[SL_AEAD_TAG_LEN], out[200];
+};
+
+/* Opens apart and in place after something was changed: neither may succeed nor leave anything but zeros. */
+static void assert_fails(struct sealed_job *x) {
+  for (unsigned in_place = 0; in_place <= 1; in_place++) {
+    uint8_t buf[200];
+    struct sl_aead_job job = x->job;
+    memcpy(buf, x->cipher, sizeof buf);
+    memset(x->out, 0xee, sizeof x->out);
+    job.in = buf;
+    job.out = in_place ? buf : x->out;
+    job.tail = 0xee;
+    job.err = SL_E_PENDING;
+    assert_int_equal(sl_aead_open(&job, 1), 1);
+    assert_int_equal(job.err, SL_E_AUTH);
+    assert_true(all_are(job.out, job.len, 0));
+    assert_int_equal(job.tail, job.tail_len > 0 ? 0 : job.tail);
+    if (!in_place) assert_true(all_are(x->out + job.len, sizeof x->out - job.len, 0xee));
+  }
+}
+
+static void flip_all(struct sealed_job *x, uint8_t *bytes, size_t len) {
+  for (size_t bit = 0; bit < 8 * len; bit++) {
+    bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    assert_fails(x);
+    bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+  }
+}
+
+static void every_flipped_bit(void **state) {
+  (void)state;
+  for (size_t i = 0; i < n_kernels; i++) {
+    struct sl_aead_key key = key_of(&kernels[i]);
+    for (size_t s = 0; s < sizeof flip_shapes / sizeof flip_shapes[0]; s++) {
+      const struct shape *shape = &flip_shapes[s];
+      struct sealed_job x = {.job = {.key = &key,
+                                     .aad = x.aad,
+                                     .in = text,
+                                     .out = x.cipher,
+                                     .tag = x.tag,
+                                     .len = shape->len,
+                                     .aad_len = (uint32_t)shape->aad_len,
+                                     .tail_len = shape->tail_len,
+                                     .tail = text[shape->len]}};
+      memcpy(x.aad, aad, sizeof x.aad);
+      memcpy(x.job.nonce, nonce, sizeof nonce);
+      assert_int_equal(sl_aead_seal(&x.job, 1), 0);
+      flip_all(&x, x.tag, SL_AEAD_TAG_LEN);
+      flip_all(&x, x.cipher, shape->len + shape->tail_len);
+      flip_all(&x, x.aad, shape->aad_len);
+      flip_all(&x, x.job.nonce, SL_AEAD_NONCE_LEN);
+
+      /* Unchanged it opens: the failures above had their reason. */
+      x.job.in = x.cipher;
+      x.job.out = x.out;
+      assert_int_equal(sl_aead_open(&x.job, 1), 0);
+      assert_memory_equal(x.out, text, shape->len);
+    }
+  }
+}
+
+/* Longer, shorter, and a byte moved between AAD and text. */
+static void wrong_lengths(void **state) {
+  (void)state;
+  for (size_t i = 0; i < n_kernels; i++) {
+    struct sl_aead_key key = key_of(&kernels[i]);
+    struct sealed_job x = {
+        .job = {.key = &key, .aad = x.aad, .in = text, .out = x.cipher, .tag = x.tag, .len = 64, .aad_len = 16}};
+    memcpy(x.aad, aad, sizeof x.aad);
+    memcpy(x.job.nonce, nonce, sizeof nonce);
+    assert_int_equal(sl_aead_seal(&x.job, 1), 0);
+    static const struct {
+      size_t len;
+      uint32_t aad_len;
+    } wrong[] = {{63, 16}, {65, 16}, {64, 15}, {64, 17}, {63, 17}, {65, 15}, {0, 16}, {64, 0}, {48, 32}, {80, 0}};
+    for (size_t w = 0; w < sizeof wrong / sizeof wrong[0]; w++) {
+      x.job.len = wrong[w].len;
+      x.job.aad_len = wrong[w].aad_len;
+      assert_fails(&x);
+    }
+  }
+}
+
+static void one_bad_job(void **state) {
+  (void)state;
+  enum { N = 33, LEN = 80 };
+  static uint8_t buf[N][LEN + 1], sealed[N][LEN + 1], tags[N][SL_AEAD_TAG_LEN];
+  for (size_t i = 0; i < n_kernels; i++) {
+    struct sl_aead_key keys[2] = {key_of(&kernels[i]), key_of(&kernels[i])};
+    struct sl_aead_job jobs[N];
+    for (size_t j = 0; j < N; j++) {
+      jobs[j] = (struct sl_aead_job){.key = &keys[j % 2],
+                                     .aad = aad,
+                                     .in = text + j,
+                                     .out = sealed[j],
+                                     .tag = tags[j],
+                                     .len = j % 3 == 0 ? LEN : j,
+                                     .aad_len = 5,
+                                     .tail_len = j % 2 == 0,
+                                     .tail = (uint8_t)j};
+      memcpy(jobs[j].nonce, nonce, sizeof nonce);
+      jobs[j].nonce[0] ^= (uint8_t)j;
+    }
+    assert_int_equal(sl_aead_seal(jobs, N), 0);
+    for (size_t n = 1; n <= N; n = n < 9 ? n + 1 : n + 8) {
+      for (size_t bad = 0; bad < n; bad++) {
+        memcpy(buf, sealed, sizeof buf);
+        tags[bad][bad % SL_AEAD_TAG_LEN] ^= 1;
+        for (size_t j = 0; j < n; j++) {
+          jobs[j].in = jobs[j].out = buf[j];
+          jobs[j].tail = 0xee;
+          jobs[j].err = SL_E_PENDING;
+        }
+        assert_int_equal(sl_aead_open(jobs, n), 1);
+        tags[bad][bad % SL_AEAD_TAG_LEN] ^= 1;
+        for (size_t j = 0; j < n; j++) {
+          assert_int_equal(jobs[j].err, j == bad ? SL_E_AUTH : SL_OK);
+          if (j == bad) assert_true(all_are(buf[j], jobs[j].len, 0));
+          if (j != bad) assert_memory_equal(buf[j], text + j, jobs[j].len);
+          if (jobs[j].tail_len > 0) assert_int_equal(jobs[j].tail, j == bad ? 0 : j);
+        }
+      }
+    }
+  }
+}
+
+/* ---- arguments ----------------------------------------------------------------------------------------------- */
+
+/* A sound job over static buffers, to be spoilt. */
+static uint8_t spoilt_in[64], spoilt_out[64 + SL_AEAD_TAG_LEN], spoilt_tag[SL_AEAD_TAG_LEN];
+
+static struct sl_aead_job sound_job(const struct sl_aead_key *key) {
+  memset(spoilt_in, 0x11, sizeof spoilt_in);
+  memset(spoilt_out, 0xee, sizeof spoilt_out);
+  memset(spoilt_tag, 0xee, sizeof spoilt_tag);
+  return (struct sl_aead_job){.key = key,
+                              .aad = aad,
+                              .in = spoilt_in,
+                              .out = spoilt_out,
+                              .tag = spoilt_tag,
+                              .len = 32,
+                              .aad_len = 5,
+                              .err = SL_E_PENDING};
+}
+
+static void assert_refused(struct sl_aead_job job, bool is_open, sl_err err) {
+  assert_int_equal(is_open ? sl_aead_open(&job, 1) : sl_aead_seal(&job, 1), 1);
+  assert_int_equal(job.err, err);
+  assert_true(all_are(spoilt_in, sizeof spoilt_in, 0x11));
+  assert_true(all_are(spoilt_out, sizeof spoilt_out, 0xee));
+  assert_true(all_are(spoilt_tag, sizeof spoilt_tag, 0xee));
+}
+
+static void refused_arguments(void **state) {
+  (void)state;
+  struct sl_aead_key key = key_of(&kernels[0]);
+  static const struct sl_aead_key empty;
+  for (unsigned is_open = 0; is_open <= 1; is_open++) {
+    struct sl_aead_job job = sound_job(&key);
+    job.in = NULL;
+    assert_refused(job, is_open, SL_E_ARG);
+    job = sound_job(&key);
+    job.out = NULL;
+    assert_refused(job, is_open, SL_E_ARG);
+    job = sound_job(&key);
+    job.tag = NULL;
+    assert_refused(job, is_open, SL_E_ARG);
+    job = sound_job(&key);
+    job.aad = NULL;
+    assert_refused(job, is_open, SL_E_ARG);
+    job = sound_job(&key);
+    job.tail_len = 2;
+    assert_refused(job, is_open, SL_E_ARG);
+    job = sound_job(NULL);
+    assert_refused(job, is_open, SL_E_KEY);
+    job = sound_job(&empty);
+    assert_refused(job, is_open, SL_E_KEY);
+    job = sound_job(&key);
+    job.len = SL_AEAD_TEXT_MAX + 1;
+    assert_refused(job, is_open, SL_E_LENGTH);
+    job.len = SIZE_MAX;
+    assert_refused(job, is_open, SL_E_LENGTH);
+    job.len = SL_AEAD_TEXT_MAX; /* one too many with the tail */
+    job.tail_len = 1;
+    assert_refused(job, is_open, SL_E_LENGTH);
+  }
+}
+
+/* Lengths of zero need no pointers; each side of an empty text with a tail needs the one its byte stands in. */
+static void allowed_nulls(void **state) {
+  (void)state;
+  for (size_t i = 0; i < n_kernels; i++) {
+    struct sl_aead_key key = key_of(&kernels[i]);
+    uint8_t tag[SL_AEAD_TAG_LEN], byte;
+    struct sl_aead_job job = {.key = &key, .tag = tag};
+    assert_int_equal(sl_aead_seal(&job, 1), 0);
+    assert_int_equal(sl_aead_open(&job, 1), 0);
+    job.tail_len = 1;
+    job.tail = 23;
+    assert_int_equal(sl_aead_seal(&job, 1), 1);
+    assert_int_equal(job.err, SL_E_ARG);
+    job.out = &byte;
+    assert_int_equal(sl_aead_seal(&job, 1), 0);
+    job.out = NULL;
+    job.tail = 0;
+    assert_int_equal(sl_aead_open(&job, 1), 1);
+    assert_int_equal(job.err, SL_E_ARG);
+    job.in = &byte;
+    assert_int_equal(sl_aead_open(&job, 1), 0);
+    assert_int_equal(job.tail, 23);
+  }
+  assert_int_equal(sl_aead_seal(NULL, 0), 0);
+  assert_int_equal(sl_aead_open(NULL, 0), 0);
+}
+
+/* Every placement of two ranges relative to each other, in one buffer, for sealing and opening. */
+static void overlaps(void **state) {
+  (void)state;
+  enum { LEN = 20, PLACES = 80 };
+  static uint8_t buf[2 * PLACES];
+  uint8_t tag[SL_AEAD_TAG_LEN], out[LEN + 1];
+  struct sl_aead_key key = key_of(&kernels[0]);
+  for (unsigned mode = 0; mode < 4; mode++) {
+    bool is_open = mode & 1;
+    uint8_t tail_len = (uint8_t)(mode >> 1);
+    size_t in_len = is_open ? LEN + tail_len : LEN, out_len = is_open ? LEN : LEN + tail_len;
+    for (size_t a = 0; a < PLACES; a++) {
+      for (size_t b = 0; b < PLACES; b++) {
+        struct sl_aead_job sound = {.key = &key, .in = text, .out = out, .tag = tag, .len = LEN, .tail_len = tail_len};
+        struct sl_aead_job job = sound; /* in at a, out at b */
+        job.in = buf + a;
+        job.out = buf + b;
+        bool want = a == b || a + in_len <= b || b + out_len <= a;
+        assert_int_equal(sl_aead_job_check(&job, is_open), want ? SL_OK : SL_E_OVERLAP);
+
+        job = sound; /* out at a, tag at b */
+        job.out = buf + a;
+        job.tag = buf + b;
+        want = a + out_len <= b || b + SL_AEAD_TAG_LEN <= a;
+        assert_int_equal(sl_aead_job_check(&job, is_open), want ? SL_OK : SL_E_OVERLAP);
+
+        job = sound; /* AAD at a, out at b */
+        job.aad = buf + a;
+        job.aad_len = 13;
+        job.out = buf + b;
+        want = a + 13 <= b || b + out_len <= a;
+        assert_int_equal(sl_aead_job_check(&job, is_open), want ? SL_OK : SL_E_OVERLAP);
+
+        job = sound; /* in at a, tag at b: only a written tag is in the way */
+        job.in = buf + a;
+        job.tag = buf + b;
+        want = is_open || a + in_len <= b || b + SL_AEAD_TAG_LEN <= a;
+        assert_int_equal(sl_aead_job_check(&job, is_open), want ? SL_OK : SL_E_OVERLAP);
+
+        job = sound; /* AAD at a, tag at b: likewise */
+        job.aad = buf + a;
+        job.aad_len = 13;
+        job.tag = buf + b;
+        want = is_open || a + 13 <= b || b + SL_AEAD_TAG_LEN <= a;
+        assert_int_equal(sl_aead_job_check(&job, is_open), want ? SL_OK : SL_E_OVERLAP);
+      }
+    }
+  }
+}
+
+/* Unsound jobs at every place of a call with more jobs than are run at once: they fail alone, and the count is right. */
+static void unsound_among_sound(void **state) {
+  (void)state;
+  enum { N = 300, LEN = 24 };
+  static uint8_t out[N][LEN], tags[N][SL_AEAD_TAG_LEN];
+  static struct sl_aead_job jobs[N];
+  struct sl_aead_key key = key_of(&kernels[0]);
+  struct sealed want;
+  seal_by_oracles(&want, kernels[0].aead, &(struct shape){LEN, 5, 0});
+  for (size_t step = 1; step <= N; step = step * 3 + 1) {
+    size_t n_unsound = 0;
+    memset(out, 0xee, sizeof out);
+    for (size_t j = 0; j < N; j++) {
+      bool is_unsound = j % step == step - 1;
+      jobs[j] = (struct sl_aead_job){.key = is_unsound ? NULL : &key,
+                                     .aad = aad,
+                                     .in = text,
+                                     .out = out[j],
+                                     .tag = tags[j],
+                                     .len = LEN,
+                                     .aad_len = 5,
+                                     .err = SL_E_PENDING};
+      memcpy(jobs[j].nonce, nonce, sizeof nonce);
+      n_unsound += is_unsound;
+    }
+    assert_int_equal(sl_aead_seal(jobs, N), n_unsound);
+    for (size_t j = 0; j < N; j++) {
+      bool is_unsound = j % step == step - 1;
+      assert_int_equal(jobs[j].err, is_unsound ? SL_E_KEY : SL_OK);
+      if (is_unsound) assert_true(all_are(out[j], LEN, 0xee));
+      if (!is_unsound) assert_memory_equal(out[j], want.cipher, LEN);
+      if (!is_unsound) assert_memory_equal(tags[j], want.tag, SL_AEAD_TAG_LEN);
+    }
+  }
+}
+
+/* ---- keys ---------------------------------------------------------------------------------------------------- */
+
+static void keys(void **state) {
+  (void)state;
+  static const struct sl_aead_key empty;
+  struct sl_aead_key key = key_of(&kernels[0]), moved;
+  for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END; aead++) {
+    size_t len = sl_aead_secret_len(aead);
+    assert_int_equal(sl_aead_key_init(&key, aead, secret, len), SL_OK);
+    assert_int_equal(sl_aead_key_aead(&key), aead);
+    assert_non_null(sl_kernel_named(sl_aead_key_kernel(&key)));
+    assert_int_equal(sl_aead_key_init(&key, aead, secret, len - 1), SL_E_ARG);
+    assert_memory_equal(&key, &empty, sizeof key); /* a failed set-up leaves an empty key */
+    assert_int_equal(sl_aead_key_init(&key, aead, NULL, len), SL_E_ARG);
+    assert_int_equal(sl_aead_key_init(&key, aead, secret, 0), SL_E_ARG);
+    assert_int_equal(sl_aead_key_init_kernel(&key, aead, secret, len, "no_such_kernel"), SL_E_KERNEL);
+    assert_int_equal(sl_aead_key_init_kernel(&key, aead, secret, len, NULL), SL_E_ARG);
+    const char *other = aead == SL_CHACHA20_POLY1305 ? "gcm_portable" : "chapoly_portable";
+    assert_int_equal(sl_aead_key_init_kernel(&key, aead, secret, len, other), SL_E_KERNEL);
+    assert_memory_equal(&key, &empty, sizeof key);
+  }
+  assert_int_equal(sl_aead_key_init(NULL, SL_AES_128_GCM, secret, 16), SL_E_ARG);
+  assert_int_equal(sl_aead_key_init(&key, SL_AEAD_NONE, secret, 0), SL_E_ARG);
+  assert_int_equal(sl_aead_key_init(&key, SL_AEAD_END, secret, 16), SL_E_ARG);
+  assert_int_equal(sl_aead_secret_len(SL_AEAD_NONE), 0);
+  assert_int_equal(sl_aead_secret_len(SL_AEAD_END), 0);
+  assert_string_equal(sl_aead_name(SL_AEAD_END), "none");
+  assert_int_equal(sl_aead_key_aead(&empty), SL_AEAD_NONE);
+  assert_string_equal(sl_aead_key_kernel(&empty), "none");
+  assert_int_equal(sl_aead_key_aead(NULL), SL_AEAD_NONE);
+  assert_string_equal(sl_aead_key_kernel(NULL), "none");
+
+  /* Every kernel's key works after a move, stays within key_len, and is gone after wiping. */
+  for (size_t i = 0; i < n_kernels; i++) {
+    struct sealed want;
+    uint8_t out[40], tag[SL_AEAD_TAG_LEN];
+    seal_by_oracles(&want, kernels[i].aead, &(struct shape){40, 5, 0});
+    key = key_of(&kernels[i]);
+    assert_true(key.ops->key_len > 16 && key.ops->key_len <= sizeof key);
+    memset(&moved, 0xee, sizeof moved);
+    memcpy(&moved, &key, key.ops->key_len);
+    sl_aead_key_wipe(&key);
+    sl_aead_key_wipe(&key);
+    assert_memory_equal(&key, &empty, sizeof key);
+    struct sl_aead_job job = {.key = &moved, .aad = aad, .in = text, .out = out, .tag = tag, .len = 40, .aad_len = 5};
+    memcpy(job.nonce, nonce, sizeof nonce);
+    assert_int_equal(sl_aead_seal(&job, 1), 0);
+    assert_memory_equal(out, want.cipher, 40);
+    assert_memory_equal(tag, want.tag, SL_AEAD_TAG_LEN);
+  }
+  sl_aead_key_wipe(NULL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_length),
+      cmocka_unit_test(every_aad_length),
+      cmocka_unit_test(mixed_batches),
+      cmocka_unit_test(every_flipped_bit),
+      cmocka_unit_test(wrong_lengths),
+      cmocka_unit_test(one_bad_job),
+      cmocka_unit_test(refused_arguments),
+      cmocka_unit_test(allowed_nulls),
+      cmocka_unit_test(overlaps),
+      cmocka_unit_test(unsound_among_sound),
+      cmocka_unit_test(keys),
+  };
+  say_what_is_missing();
+  return cmocka_run_group_tests(tests, setup, NULL);
+}
