@@ -173,8 +173,10 @@ sl_err sl_conn_send(struct sl_conn *conn, struct sl_batch *batch, const struct i
   size_t total;
   *wire_len = 0;
   sl_err err = check_send(conn, batch, text, n_text, wire, wire_cap, &total);
-  if (err == SL_OK || err == SL_E_SEQ)
-    if (conn->state == SL_EXPECT_DATA && sl_key_is_worn(&conn->write)) sl_batch_wake(batch, &conn->task);
+  if (err == SL_E_SEQ) { /* the run replaces the key, and the same send is possible after it */
+    conn->update_due = true;
+    sl_batch_wake(batch, &conn->task);
+  }
   if (err || total == 0) return err;
   struct gather g = {text, n_text, 0};
   size_t at = 0;

@@ -53,7 +53,7 @@ static sl_err story(struct sl_config *config, bool *is_whole) {
   client_say_finished(&s.client);
   for (int i = 0; i < 5; i++) {
     client_sealed(&s.client, SL_CONTENT_APPLICATION_DATA, text, sizeof text, 0);
-    for (unsigned k = 0; k < 5; k++) client_sealed(&s.client, SL_CONTENT_HANDSHAKE, "\x18\0\0\1\1" + k, 1, 0);
+    for (unsigned k = 0; k < 5; k++) client_sealed(&s.client, SL_CONTENT_HANDSHAKE, &"\x18\0\0\1\1"[k], 1, 0);
     client_rotate(&s.client);
   }
   session_carry(&s);
