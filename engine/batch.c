@@ -34,11 +34,17 @@ size_t sl_batch_room(const struct sl_batch *batch) {
   return batch->cap - batch->n_records;
 }
 
-sl_err sl_batch_add(struct sl_batch *batch, struct sl_record *record) {
+sl_err sl_batch_add_lent(struct sl_batch *batch, struct sl_record *record) {
   if (record->err != SL_E_PENDING) return SL_E_ARG;
   if (batch->n_records == batch->cap) return SL_E_FULL;
   batch->records[batch->n_records++] = record;
   return SL_OK;
+}
+
+sl_err sl_batch_add(struct sl_batch *batch, struct sl_record *record) {
+  record->owner = NULL; /* a caller's record may come from anywhere: nothing but what it was described with is set */
+  record->is_lent = false;
+  return sl_batch_add_lent(batch, record);
 }
 
 struct sl_record *sl_batch_lend(struct sl_batch *batch, struct sl_task *owner) {

@@ -92,6 +92,14 @@ static const struct {
     {SL_CPU(ARM_EOR3), SL_CPU(NEON)},
 };
 
+uint64_t sl_cpu_close(uint64_t features) {
+  for (size_t i = 0; i < sizeof features_build_on / sizeof features_build_on[0]; i++) {
+    uint64_t builds_on = features_build_on[i].builds_on;
+    if ((features & builds_on) != builds_on) features &= ~features_build_on[i].feature;
+  }
+  return features;
+}
+
 static sl_err turn_off(struct sl_selection *sel, const char *cpu_off) {
   struct name name;
   while (next_name(&cpu_off, &name)) {
@@ -115,10 +123,7 @@ sl_err sl_selection_survey(struct sl_selection *sel, const struct sl_kernel *con
   sel->detected = detected;
   sel->features = detected;
   sel->err = cpu_off != NULL ? turn_off(sel, cpu_off) : SL_OK;
-  for (size_t i = 0; i < sizeof features_build_on / sizeof features_build_on[0]; i++) {
-    uint64_t builds_on = features_build_on[i].builds_on;
-    if ((sel->features & builds_on) != builds_on) sel->features &= ~features_build_on[i].feature;
-  }
+  sel->features = sl_cpu_close(sel->features);
   for (; sel->n_kernels < SL_KERNELS_MAX && list[sel->n_kernels] != NULL; sel->n_kernels++) {
     const struct sl_kernel *kernel = list[sel->n_kernels];
     enum sl_kernel_state state = SL_KERNEL_CANNOT_RUN;

@@ -25,6 +25,9 @@ struct sl_selection {
   char why[SL_KERNEL_WHY_MAX];
 };
 
+/* The features without those that build on one that is not there: no CPU has AVX2 without AVX. */
+uint64_t sl_cpu_close(uint64_t features);
+
 /* Finds out which kernels of a list can run: the CPU has what they need once cpu_off (names, comma-separated, or NULL) and
  * all that builds on it is taken away, and they pass their known-answer test.
  * errors: SL_E_KERNEL cpu_off names a feature no kernel ever asks for; err and why are set */

@@ -19,7 +19,7 @@ static inline size_t sl_reader_len(const struct sl_reader *r) {
 static inline bool sl_read_bytes(struct sl_reader *r, size_t n, const uint8_t **out) {
   if (n > sl_reader_len(r)) return false;
   *out = r->at;
-  r->at += n;
+  if (n > 0) r->at += n; /* an empty reader may be of null pointers, to which not even 0 is added */
   return true;
 }
 

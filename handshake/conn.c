@@ -163,7 +163,7 @@ static sl_err send_record(struct sl_conn *conn, struct sl_batch *batch, const ui
   if (record == NULL) return SL_E_FULL;
   sl_err err =
       sl_record_seal(record, &conn->write, SL_CONTENT_APPLICATION_DATA, &piece, 1, 0, wire, SL_RECORD_WIRE_LEN(len, 0));
-  if (!err) err = sl_batch_add(batch, record);
+  if (!err) err = sl_batch_add_lent(batch, record);
   if (err) sl_batch_return(batch, record);
   return err;
 }
@@ -173,8 +173,10 @@ sl_err sl_conn_send(struct sl_conn *conn, struct sl_batch *batch, const struct i
   size_t total;
   *wire_len = 0;
   sl_err err = check_send(conn, batch, text, n_text, wire, wire_cap, &total);
-  if (err == SL_OK || err == SL_E_SEQ)
-    if (conn->state == SL_EXPECT_DATA && sl_key_is_worn(&conn->write)) sl_batch_wake(batch, &conn->task);
+  if (err == SL_E_SEQ) { /* the run replaces the key, and the same send is possible after it */
+    conn->update_due = true;
+    sl_batch_wake(batch, &conn->task);
+  }
   if (err || total == 0) return err;
   struct gather g = {text, n_text, 0};
   size_t at = 0;
@@ -206,17 +208,15 @@ sl_err sl_conn_key_update(struct sl_conn *conn, struct sl_batch *batch, bool ask
 }
 
 size_t sl_conn_output_len(const struct sl_conn *conn) {
-  return conn->output.len - conn->output_taken;
+  return conn->output.len;
 }
 
 size_t sl_conn_take_output(struct sl_conn *conn, uint8_t *wire, size_t cap) {
-  size_t len = sl_conn_output_len(conn), n = len < cap ? len : cap;
-  if (n > 0) memcpy(wire, conn->output.data + conn->output_taken, n);
-  conn->output_taken += (uint32_t)n;
-  if (n < len) return n;
-  sl_buffer_free(&conn->output);
-  conn->output_taken = 0;
-  conn->update_waits = false;
+  size_t n = conn->output.len < cap ? conn->output.len : cap;
+  if (n == 0) return 0;
+  memcpy(wire, conn->output.data, n);
+  sl_buffer_consume(&conn->output, n);
+  if (conn->output.len == 0) conn->update_waits = false;
   return n;
 }
 

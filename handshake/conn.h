@@ -92,7 +92,6 @@ struct sl_conn {
   struct sl_buffer message; /* a handshake message that is not complete */
 
   struct sl_buffer output;
-  uint32_t output_taken; /* bytes of it transmitted */
   uint16_t carry_len;
   uint16_t window; /* how many records to open at once next time */
 
@@ -112,16 +111,18 @@ struct sl_conn {
   bool was_retried : 1;
   bool has_server_name : 1;
 
-  char *names; /* server_name, NUL, protocol, NUL; NULL: none of them */
   union {
     struct {
       struct sl_secret read_secret, write_secret; /* application traffic secrets */
     };
     struct sl_failure failure; /* when has_failed: secrets are of no use then */
   };
+  char *names; /* server_name, NUL, protocol, NUL; NULL: none of them */
 };
 
-_Static_assert(sizeof(struct sl_conn) <= SL_CONN_IDLE_MAX, "an idle connection keeps too much");
+enum { SL_ALLOCATION_OVERHEAD = 16 }; /* glibc's, for each */
+_Static_assert(sizeof(struct sl_conn) + SL_ALLOCATION_OVERHEAD <= SL_CONN_IDLE_MAX,
+               "an idle connection keeps too much");
 
 static inline struct sl_conn *sl_conn_of_task(struct sl_task *task) {
   return (struct sl_conn *)(void *)((char *)task - offsetof(struct sl_conn, task));

@@ -133,7 +133,7 @@ sl_err sl_input_open(struct sl_conn *conn, struct sl_batch *batch) {
       break;
     }
     err = sl_record_open(record, key, wire, wire_len, conn->plain + conn->opened_end, text_len);
-    if (!err) err = sl_batch_add(batch, record);
+    if (!err) err = sl_batch_add_lent(batch, record);
     if (err) {
       sl_batch_return(batch, record);
       break;

@@ -132,10 +132,10 @@ void sl_handshake_free(struct sl_conn *conn) {
 
 static void keylog(const struct sl_conn *conn, const char *label, const struct sl_secret *secret) {
   static const char hex[] = "0123456789abcdef";
-  char line[32 + 2 * SL_HELLO_RANDOM_LEN + 1 + 2 * SL_SECRET_MAX + 1];
+  char line[40 + 2 * SL_HELLO_RANDOM_LEN + 1 + 2 * SL_SECRET_MAX + 1];
   const struct sl_handshake *hs = conn->handshake;
   if (conn->config->keylog == NULL) return;
-  size_t at = (size_t)snprintf(line, 32, "%s ", label);
+  size_t at = (size_t)snprintf(line, 40, "%s ", label);
   for (size_t i = 0; i < SL_HELLO_RANDOM_LEN; i++) {
     line[at++] = hex[hs->client_random[i] >> 4];
     line[at++] = hex[hs->client_random[i] & 15];
@@ -176,8 +176,8 @@ static sl_err choose_group(const struct sl_client_hello *hello, struct sl_failur
 static sl_err choose_protocol(struct sl_conn *conn, const struct sl_client_hello *hello, struct sl_failure *failure) {
   const struct sl_config *config = conn->config;
   struct sl_handshake *hs = conn->handshake;
-  struct sl_reader ours = {config->alpn, config->alpn + config->alpn_len}, name, offered = {0};
   if (config->alpn_len == 0 || !sl_client_hello_has(hello, SL_EXT_ALPN)) return SL_OK;
+  struct sl_reader ours = {config->alpn, config->alpn + config->alpn_len}, name, offered = {0};
   while (sl_read_vector(&ours, 1, &name)) {
     size_t len = sl_reader_len(&name);
     for (struct sl_reader theirs = hello->protocols; sl_read_vector(&theirs, 1, &offered);)

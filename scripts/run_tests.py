@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Runs the test programs through ctest, pass by pass, and counts their test cases.
 
-A pass is one build and one environment. Test programs are cmocka's, or scripts that speak TAP ("ok 1 - name"); a program
-that speaks neither is one case. A program that dies, times out or leaves declared cases unrun has failed those cases.
-What is not run is printed as "n/a NAME: reason". The last line is "N passed, M failed[, K skipped]", alone.
+A pass is one build and one environment. Test programs are cmocka's, scripts that speak TAP ("ok 1 - name"), or Python's
+unittest; a program that speaks none of these is one case. A program that dies, times out or leaves declared cases unrun has
+failed those cases. What is not run is printed as "n/a NAME: reason". The last line is "N passed, M failed[, K skipped]",
+alone.
 
 Labels of tests (tests/CMakeLists.txt): kernel  runs once more under each kernel, in turn
                                         full    slow: only with --full
                                         once    about sources or packages, not code: only in the release pass
-                                        native  needs this machine's own kernel or tools: not under emulation
+                                        native  cannot run under emulation (scripts never do, they need no label)
                                         ct      runs itself under valgrind: only in the ct pass
 """
 import argparse
@@ -37,7 +38,7 @@ TAP_PLAN = re.compile(r"^1\.\.(\d+)\s*(?:#.*)?$")
 
 def cmocka_cases(lines):
     """Yields (name, verdict) of each case cmocka declared; None when the output is not cmocka's."""
-    cases, declared, running = [], 0, None
+    cases, declared, plans, running = [], 0, 0, None
     for line in lines:
         match = CMOCKA_LINE.search(line)
         if not match:
@@ -46,6 +47,7 @@ def cmocka_cases(lines):
         if kind == "==========":
             plan = CMOCKA_PLAN.match(name)
             declared += int(plan.group(1)) if plan else 0
+            plans += bool(plan)
         elif kind == "RUN":
             if running is not None:
                 cases.append((running, "failed"))
@@ -56,7 +58,7 @@ def cmocka_cases(lines):
     if running is not None:
         cases.append((running + " (died)", "failed"))
     if declared == 0 and not cases:
-        return None
+        return [("no case at all", "failed")] if plans else None
     cases += [("a declared case that did not run", "failed")] * (declared - len(cases))
     return cases
 
@@ -79,14 +81,27 @@ def tap_cases(lines):
     return cases
 
 
+def unittest_cases(lines):
+    """The same for Python's unittest, which counts its cases in the end and names only those that failed."""
+    ran = [re.match(r"Ran (\d+) tests? in ", line) for line in lines]
+    total = sum(int(match.group(1)) for match in ran if match)
+    verdict = next((line for line in reversed(lines) if re.match(r"(OK|FAILED)\b", line)), None)
+    if not total or not verdict:
+        return None
+    number = {word: int(n) for word, n in re.findall(r"(\w+)=(\d+)", verdict)}
+    failed = min(total, number.get("failures", 0) + number.get("errors", 0))  # subtests count there, but not in the total
+    skipped = min(total - failed, number.get("skipped", 0))
+    names = re.findall(r"^(?:FAIL|ERROR): (\w+)", "\n".join(lines), re.M) or ["a case"]
+    cases = [(names[i % len(names)], "failed") for i in range(failed)] + [("", "skipped")] * skipped
+    return cases + [("", "passed")] * (total - len(cases))
+
+
 def program_cases(name, status, output):
     """All (name, verdict) of one program, from ctest's verdict and the program's own words."""
     if status == "notrun" or status == "disabled":
         return [(f"{name} could not be started", "failed")]
     lines = output.splitlines()
-    cases = cmocka_cases(lines)
-    if cases is None:
-        cases = tap_cases(lines)
+    cases = next((found for found in (read(lines) for read in (cmocka_cases, tap_cases, unittest_cases)) if found), None)
     if cases is None:
         cases = [(name, "passed" if status == "run" else "failed")]
     if status != "run" and not any(verdict == "failed" for _, verdict in cases):
@@ -118,8 +133,8 @@ class Tally:
         self.failures.append(f"{title}: {why}")
         print(f"  FAILED {why}", flush=True)
 
-    def run(self, title, directory, environment=None, label=None, without=()):
-        """One pass of ctest in `directory` over tests with `label` and with none of `without`."""
+    def run(self, title, directory, environment=None, label=None, without=(), but=()):
+        """One pass of ctest in `directory` over tests with `label`, with no label of `without`, not named in `but`."""
         print(f"== {title}", flush=True)
         if not (directory / "CTestTestfile.cmake").exists():
             return self.fail(title, f"{directory} is not built")
@@ -131,6 +146,7 @@ class Tally:
         command += ["-R", self.only] if self.only else []
         command += ["-L", f"^{label}$"] if label else []
         command += ["-LE", "^(" + "|".join(without) + ")$"] if without else []
+        command += ["-E", "^(" + "|".join(map(re.escape, but)) + ")$"] if but else []
         begin = time.monotonic()
         result = subprocess.run(command, env={**os.environ, **(environment or {})}, capture_output=True, text=True)
         if not report.exists():
@@ -167,11 +183,12 @@ def clean_xml(raw):
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
 
 
-def with_label(directory, label):
-    """Names of the tests of a build that carry a label."""
-    shown = subprocess.run(["ctest", "--test-dir", str(directory), "--show-only=json-v1", "-L", f"^{label}$"],
-                           capture_output=True, text=True, check=True)
-    return [test["name"] for test in json.loads(shown.stdout)["tests"]]
+def tests_of(directory):
+    """The tests of a build: name -> (labels, command)."""
+    shown = subprocess.run(["ctest", "--test-dir", str(directory), "--show-only=json-v1"], capture_output=True, text=True,
+                           check=True)
+    return {test["name"]: ({label for p in test.get("properties", ()) if p["name"] == "LABELS" for label in p["value"]},
+                           test.get("command", [""])) for test in json.loads(shown.stdout)["tests"]}
 
 
 def kernels(directory):
@@ -206,7 +223,7 @@ def run_kernels(tally, full):
         listed = kernels(directory)
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         return tally.fail("kernels", f"the list of kernels could not be had: {error}")
-    if not full and not tally.only and not with_label(directory, "kernel"):
+    if not full and not tally.only and not any("kernel" in labels for labels, _ in tests_of(directory).values()):
         return tally.fail("kernels", "no test has the label kernel")
     for kernel in listed:
         if not kernel["available"]:
@@ -218,11 +235,18 @@ def run_kernels(tally, full):
 
 def run_cross(tally, _full):
     directory = ROOT / "build-cross"
-    reasons = {name: "about sources or packages: in the release pass" for name in with_label(directory, "once")}
-    reasons |= {name: "cannot run under emulation" for name in with_label(directory, "native")}
-    for name, why in reasons.items():
-        tally.not_run(f"{name} on aarch64", why)
-    tally.run("aarch64 under qemu-user", directory, without=("native", "once", "ct", "full"))
+    if not (directory / "CTestTestfile.cmake").exists():
+        return tally.fail("cross", f"{directory} is not built")
+    scripts = []
+    for name, (labels, command) in tests_of(directory).items():
+        if "once" in labels:
+            tally.not_run(f"{name} on aarch64", "about sources or packages: in the release pass")
+        elif "native" in labels:
+            tally.not_run(f"{name} on aarch64", "cannot run under emulation")
+        elif not pathlib.Path(command[0]).name.startswith("qemu"):
+            tally.not_run(f"{name} on aarch64", "a script of this machine, which cannot start aarch64 programs")
+            scripts.append(name)
+    tally.run("aarch64 under qemu-user", directory, without=("native", "once", "ct", "full"), but=scripts)
 
 
 def run_ct(tally, _full):

@@ -1,3 +1,4 @@
+/* made_certs.c - see made_certs.h. Everything a test asks of it succeeds or fails the test. */
 #include "made_certs.h"
 #include "unit.h"
 

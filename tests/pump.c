@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+void (*pump_hook)(bool enters);
+
+static void library(bool enters) {
+  if (pump_hook != NULL) pump_hook(enters);
+}
+
 struct sl_config *pump_config(const char *key_kind) {
   struct sl_config *config;
   EVP_PKEY *key = make_key(key_kind ? key_kind : "EC:P-256");
@@ -47,7 +53,9 @@ static void collect(struct pump *p) {
 }
 
 void pump_run(struct pump *p) {
+  library(true);
   sl_batch_run(&p->batch);
+  library(false);
   collect(p);
 }
 
@@ -57,7 +65,9 @@ sl_err pump_feed(struct pump *p, const uint8_t *wire, size_t len) {
   assert_non_null(exact);
   assert_non_null(plain);
   memcpy(exact + 1, wire, len); /* at an odd address, ending where the allocation does */
-  sl_err err = sl_conn_feed(p->conn, &p->batch, exact + 1, len, plain, cap);
+  library(true);
+  sl_err err = p->feed_err = sl_conn_feed(p->conn, &p->batch, exact + 1, len, plain, cap);
+  library(false);
   pump_run(p);
   if (err == SL_OK && sl_conn_plain_len(p->conn) > 0)
     assert_int_equal(sl_buffer_append(&p->received, plain, sl_conn_plain_len(p->conn)), SL_OK);

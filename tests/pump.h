@@ -13,7 +13,11 @@ struct pump {
   void *batch_mem;
   struct sl_buffer to_peer;  /* everything the connection transmitted that nobody took */
   struct sl_buffer received; /* application data */
+  sl_err feed_err;           /* what the last feed said */
 };
+
+/* Called around every call of the library that may allocate: true before, false after. NULL: nobody is interested. */
+extern void (*pump_hook)(bool enters);
 
 /* A configuration with one certificate of a kind made_certs.h knows, for "localhost"; or the default, "EC:P-256". */
 struct sl_config *pump_config(const char *key_kind);

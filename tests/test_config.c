@@ -507,7 +507,7 @@ static void random_bytes_come_from_the_system(void **state) {
   system_random.n_calls = 0;
   assert_int_equal(sl_config_random(config, b, sizeof b - 1), SL_OK);
   system_random.rude = false;
-  assert_int_equal(system_random.n_calls, 2 * 143); /* calc: ceil(999 / 7), each after an interruption */
+  assert_int_equal(system_random.n_calls, 2 * 143); /* 999 bytes by 7, each after an interruption */
   assert_int_equal(b[999], 0);
   /* no stretch of 16 bytes is zero or as in the other: each happens by chance once in 2^121 runs */
   for (size_t i = 0; i + 16 < sizeof a; i += 16) {

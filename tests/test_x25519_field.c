@@ -85,6 +85,7 @@ static uint64_t edge(uint64_t seed) {
       UINT64_MAX - 18,
       UINT64_MAX - 1,
       UINT64_MAX,
+      /* 121665 times it is -1 modulo 2^64: */ UINT64_C(0x8a0dfbee3b8f4b3f),
       /* more often: */ 0,
       0,
       0,
@@ -100,6 +101,7 @@ static uint64_t edge(uint64_t seed) {
   return i < n ? edges[i] : number(seed + 1, UINT64_MAX);
 }
 
+/* An element of a type. */
 static void make(uint64_t limb[N_LIMBS], uint64_t *seed, bool (*fits)(const uint64_t *)) {
   do {
     for (int i = 0; i < N_LIMBS; i++) {
@@ -109,6 +111,11 @@ static void make(uint64_t limb[N_LIMBS], uint64_t *seed, bool (*fits)(const uint
       while (N_LIMBS == 5 && !fits(one));
     }
   } while (!fits(limb));
+  if (N_LIMBS == 4 && fits == is_tight) { /* often next to 2^255, on either side: few edges fit there */
+    const uint64_t side = number(*seed += 2, 4), near = edge(*seed += 2);
+    for (int i = 0; side < 2 && i < 4; i++) limb[i] = side == 0 ? UINT64_MAX >> (i == 3) : (uint64_t)(i == 3) << 63;
+    if (side < 2) limb[0] = side == 0 ? near : near % (1u << 23);
+  }
 }
 
 /* got must be `want` modulo p. */

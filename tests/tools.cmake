@@ -1,4 +1,4 @@
-# What is tested besides code - the tools, the installation, README's example - and the builds of ./dev ct and ./dev fuzz.
+# What is tested besides code - the tools, the installation, README's example - and the build of ./dev ct.
 
 # Prints the kernels of this build as JSON, for scripts/run_tests.py.
 add_executable(list_kernels list_kernels.c)
@@ -35,17 +35,4 @@ if(SEALANE_CT_CHECK)
   endforeach()
   set_tests_properties(ct_control PROPERTIES PASS_REGULAR_EXPRESSION
                        "Conditional jump or move depends on uninitialised value.*Use of uninitialised value")
-endif()
-
-# ./dev fuzz: every tests/fuzz/fuzz_*.c is one target.
-if(SEALANE_FUZZ)
-  file(GLOB fuzz_sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
-  foreach(source IN LISTS fuzz_sources)
-    get_filename_component(name ${source} NAME_WE)
-    add_executable(${name} ${source})
-    target_link_libraries(${name} PRIVATE sealane_objects)
-    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
-  endforeach()
 endif()

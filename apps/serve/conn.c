@@ -7,7 +7,7 @@
  * sealed), and while plaintext waits behind the answer being sent (pipelining) nothing more is fed: first the wire bytes
  * gather, then receiving stops, then the peer's window closes. */
 #define _GNU_SOURCE
-#include "serve.h"
+#include "conn.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,8 +40,8 @@ bool conn_new(struct worker *worker, int fd) {
   timer_init(&conn->timer);
   list_append(&worker->all, &conn->all);
   if (options->is_verbose) {
-    conn->peer.len = sizeof(conn->peer.sockaddr);
-    getpeername(fd, (struct sockaddr *)&conn->peer.sockaddr, &conn->peer.len);
+    conn->peer.len = sizeof(conn->peer.in6);
+    getpeername(fd, &conn->peer.any, &conn->peer.len);
   }
   stats_add(&worker->stats.n_accepted, 1);
   set_timer(worker, conn, TIMING_HANDSHAKE, options->handshake_timeout_ms);
@@ -70,29 +70,6 @@ void conn_kill(struct worker *worker, struct conn *conn, bool is_reset) {
   list_append(&worker->dead, &conn->queue);
 }
 
-static void kept_free(struct worker *worker, struct kept *kept) {
-  if (kept == NULL) return;
-  worker->kept_len -= kept->len;
-  free(kept);
-}
-
-static void drop_input(struct worker *worker, struct conn *conn) {
-  while (conn->recv_first >= 0) {
-    int id = conn->recv_first;
-    conn->recv_first = worker->recv_next[id];
-    loop_recv_recycle(worker, id);
-  }
-  while (conn->in_first != NULL) {
-    struct kept *kept = conn->in_first;
-    conn->in_first = kept->next;
-    kept_free(worker, kept);
-  }
-  conn->in_last = &conn->in_first;
-  conn->in_len = 0;
-  kept_free(worker, conn->held);
-  conn->held = NULL;
-}
-
 static void drop_wire(struct conn *conn) {
   if (conn->wire != NULL) pool_put(conn->wire_pool, conn->wire);
   conn->wire = NULL;
@@ -107,7 +84,7 @@ static void drop_cold(struct worker *worker, struct conn *conn) {
 
 /* Everything but the socket. */
 static void drop_all(struct worker *worker, struct conn *conn) {
-  drop_input(worker, conn);
+  input_drop(worker, conn);
   drop_wire(conn);
   drop_cold(worker, conn);
   exchange_free(conn->exchange);
@@ -126,8 +103,7 @@ void conn_free(struct worker *worker, struct conn *conn) {
   loop_conn_gone(worker);
 }
 
-/* Counts an end and says why, when asked to. */
-static void count(struct worker *worker, const struct conn *conn, _Atomic uint64_t *counter, const char *why) {
+void conn_count(struct worker *worker, const struct conn *conn, _Atomic uint64_t *counter, const char *why) {
   stats_add(counter, 1);
   if (!worker->server->options->is_verbose) return;
   char peer[ADDRESS_TEXT_CAP];
@@ -135,222 +111,13 @@ static void count(struct worker *worker, const struct conn *conn, _Atomic uint64
   fprintf(stderr, "%s: %s\n", peer, why);
 }
 
-#define STATS_SENTENCE(field, name, sentence) static const char field##_sentence[] = sentence;
-STATS_ENDS(STATS_SENTENCE)
-#undef STATS_SENTENCE
-
-#define COUNT_END(worker, conn, field) count(worker, conn, &(worker)->stats.field, field##_sentence)
-
-static void count_failure(struct worker *worker, struct conn *conn, sl_err err, const char *why) {
+void conn_count_failure(struct worker *worker, struct conn *conn, sl_err err, const char *why) {
   if (conn->has_failed) return;
   conn->has_failed = true;
-  count(worker, conn, &worker->stats.n_failed[err < SL_ERR_END ? err : SL_OK], why);
+  conn_count(worker, conn, &worker->stats.n_failed[err < SL_ERR_END ? err : SL_OK], why);
 }
 
-/* ---- input ------------------------------------------------------------------------------------------------------- */
-
-/* Copies bytes to the heap, within what the worker may keep there. NULL: over it, or no memory. */
-static struct kept *keep(struct worker *worker, const uint8_t *bytes, size_t len) {
-  if (len > worker->kept_max - worker->kept_len) return NULL;
-  struct kept *kept = malloc(sizeof(*kept) + len);
-  if (kept == NULL) return NULL;
-  *kept = (struct kept){.len = len};
-  memcpy(kept->bytes, bytes, len);
-  worker->kept_len += len;
-  return kept;
-}
-
-/* Keeps wire bytes for later. returns: false after ending the connection */
-static bool keep_input(struct worker *worker, struct conn *conn, const uint8_t *bytes, size_t len) {
-  struct kept *kept = keep(worker, bytes, len);
-  if (kept == NULL) {
-    COUNT_END(worker, conn, n_overfull);
-    conn_kill(worker, conn, true);
-    return false;
-  }
-  *conn->in_last = kept;
-  conn->in_last = &kept->next;
-  conn->in_len += len;
-  if (conn->in_len >= IN_MAX && conn->recv_is_armed && !conn->recv_is_cancelled) loop_recv_cancel(worker, conn);
-  return true;
-}
-
-/* What waits in provided buffers moves to the heap: others need those. */
-static void give_buffers_back(struct worker *worker, struct conn *conn) {
-  while (conn->recv_first >= 0) {
-    int id = conn->recv_first;
-    conn->recv_first = worker->recv_next[id];
-    bool is_kept = keep_input(worker, conn, loop_recv_bytes(worker, id), worker->recv_len[id]);
-    loop_recv_recycle(worker, id);
-    if (!is_kept) return;
-  }
-}
-
-static void take_received(struct worker *worker, struct conn *conn, int id, size_t len) {
-  stats_add(&worker->stats.wire_in_bytes, len);
-  if (conn->phase >= CONN_FLUSH) {
-    loop_recv_recycle(worker, id);
-    conn->lingered_len += len;
-    if (conn->lingered_len > LINGER_MAX) conn_kill(worker, conn, true);
-  } else if (conn->held != NULL || conn->in_first != NULL) {
-    keep_input(worker, conn, loop_recv_bytes(worker, id), len);
-    loop_recv_recycle(worker, id);
-  } else {
-    worker->recv_len[id] = (uint16_t)len;
-    worker->recv_next[id] = -1;
-    if (conn->recv_first < 0) {
-      conn->recv_first = id;
-    } else {
-      worker->recv_next[conn->recv_last] = (int16_t)id;
-    }
-    conn->recv_last = id;
-  }
-}
-
-void conn_received(struct worker *worker, struct conn *conn, int result, int buffer_id, bool is_last) {
-  if (is_last) {
-    conn->recv_is_armed = false;
-    conn->n_ops--;
-  }
-  if (buffer_id >= 0) {
-    if (result > 0 && conn->phase != CONN_DEAD) {
-      take_received(worker, conn, buffer_id, (size_t)result);
-    } else {
-      loop_recv_recycle(worker, buffer_id);
-    }
-  }
-  if (conn->phase == CONN_DEAD) return;
-  if (result == 0) {
-    conn->has_fin = true;
-    if (conn->phase == CONN_LINGER) {
-      conn_kill(worker, conn, false);
-      return;
-    }
-  } else if (result < 0 && result != -ENOBUFS && result != -ECANCELED && result != -EINTR && result != -EAGAIN) {
-    if (conn->phase < CONN_FLUSH) COUNT_END(worker, conn, n_resets);
-    conn_kill(worker, conn, false);
-    return;
-  }
-  queue(worker, conn); /* whose second half also asks for more, if this receive has ended */
-}
-
-static void take_plaintext(struct worker *worker, struct conn *conn, const uint8_t *text, size_t len, bool is_held);
-
-static struct exchange_context context_of(const struct worker *worker, const struct conn *conn, bool is_last) {
-  return (struct exchange_context){
-      .server = worker->server, .tls = conn->tls, .date = worker->date, .now_s = worker->now_s, .is_last = is_last};
-}
-
-/* Parses plaintext up to the end of one request and decides the answer. returns: how many bytes that took */
-static size_t take_request(struct worker *worker, struct conn *conn, const uint8_t *text, size_t len) {
-  size_t used = 0;
-  if (conn->exchange == NULL) {
-    while (used < len && (text[used] == '\r' || text[used] == '\n')) used++; /* RFC 9112 2.2 */
-    if (used == len) return len;
-    conn->exchange = exchange_new();
-    conn->body_mark = 0;
-  }
-  struct exchange *exchange = conn->exchange;
-  if (exchange == NULL) goto no_memory;
-  size_t taken;
-  enum http_progress progress = http_request_feed(&exchange->request, text + used, len - used, &taken);
-  used += taken;
-  if (progress == HTTP_MORE) return len;
-  stats_add(&worker->stats.n_requests, 1);
-  /* On the way to the end of the process, the last request that has arrived is the connection's last. */
-  bool is_last = worker->is_draining && used == len && conn->recv_first < 0 && conn->in_first == NULL;
-  struct exchange_context context = context_of(worker, conn, is_last);
-  if (progress == HTTP_REFUSED ? exchange_refuse(exchange, &context, exchange->request.status)
-                               : exchange_answer(exchange, &context)) {
-    return exchange->is_last ? len : used; /* after the last answer nothing is read any more */
-  }
-
-no_memory:
-  COUNT_END(worker, conn, n_no_memory);
-  conn_kill(worker, conn, true);
-  return len;
-}
-
-/* Plaintext from the last run, or held back before. What follows a request waits for its answer. */
-static void take_plaintext(struct worker *worker, struct conn *conn, const uint8_t *text, size_t len, bool is_held) {
-  size_t used = 0;
-  while (used < len && conn->phase < CONN_FLUSH && !conn->wants_close) {
-    if (conn->exchange != NULL && conn->exchange->is_answering) break;
-    used += take_request(worker, conn, text + used, len - used);
-  }
-  bool is_rest = used < len && conn->phase < CONN_FLUSH && !conn->wants_close;
-  if (is_held) {
-    conn->held->off += used;
-    if (!is_rest) {
-      kept_free(worker, conn->held);
-      conn->held = NULL;
-    }
-    return;
-  }
-  if (!is_rest) return;
-  conn->held = keep(worker, text + used, len - used);
-  if (conn->held == NULL) {
-    COUNT_END(worker, conn, n_overfull);
-    conn_kill(worker, conn, true);
-    return;
-  }
-  give_buffers_back(worker, conn);
-}
-
-/* ---- first half: feed and send ----------------------------------------------------------------------------------- */
-
-static bool has_input(const struct conn *conn) {
-  return conn->recv_first >= 0 || conn->in_first != NULL;
-}
-
-/* The bytes that were given to sl_conn_feed() are done with. */
-static void end_feed(struct worker *worker, struct conn *conn) {
-  if (conn->feeding_recv >= 0) loop_recv_recycle(worker, conn->feeding_recv);
-  kept_free(worker, conn->feeding_kept);
-  conn->feeding_recv = -1;
-  conn->feeding_kept = NULL;
-  conn->fed = NULL;
-}
-
-/* Gives the next piece of input to the TLS connection. returns: false when the arena is full */
-static bool feed(struct worker *worker, struct conn *conn) {
-  if (!has_input(conn)) return true;
-  if (conn->tls == NULL) {
-    sl_err err = sl_conn_new(&conn->tls, worker->server->config);
-    if (err != SL_OK) {
-      count_failure(worker, conn, err, sl_err_text(err));
-      conn_kill(worker, conn, true);
-      return true;
-    }
-  }
-  int id = conn->recv_first;
-  const uint8_t *wire = id >= 0 ? loop_recv_bytes(worker, id) : conn->in_first->bytes;
-  size_t wire_len = id >= 0 ? worker->recv_len[id] : conn->in_first->len;
-  size_t plain_cap = sl_conn_plain_bound(conn->tls, wire_len);
-  uint8_t *plain = arena_take(&worker->arena, plain_cap);
-  if (plain == NULL) return false;
-
-  if (id >= 0) {
-    conn->recv_first = worker->recv_next[id];
-    conn->feeding_recv = id;
-  } else {
-    conn->feeding_kept = conn->in_first;
-    conn->in_len -= wire_len;
-    conn->in_first = conn->in_first->next;
-    if (conn->in_first == NULL) conn->in_last = &conn->in_first;
-  }
-  sl_err err = sl_conn_feed(conn->tls, &worker->batch, wire, wire_len, plain, plain_cap);
-  if (err == SL_OK) {
-    conn->fed = plain;
-    return true;
-  }
-  end_feed(worker, conn);
-  if (err != SL_E_CLOSED) { /* which only means that the peer sends on after its end: ignored */
-    count_failure(worker, conn, err, sl_err_text(err));
-    conn_kill(worker, conn, true);
-  }
-  return true;
-}
+/* ---- first half: send ------------------------------------------------------------------------------------------ */
 
 /* The answer is given out: the next request's turn, or the end. */
 static void end_exchange(struct worker *worker, struct conn *conn) {
@@ -359,9 +126,9 @@ static void end_exchange(struct worker *worker, struct conn *conn) {
   conn->exchange = NULL;
   if (is_last) {
     conn->wants_close = true;
-    drop_input(worker, conn);
+    input_drop(worker, conn);
   } else if (conn->held != NULL) {
-    take_plaintext(worker, conn, conn->held->bytes + conn->held->off, conn->held->len - conn->held->off, true);
+    input_parse(worker, conn, conn->held->bytes + conn->held->off, conn->held->len - conn->held->off, true);
   }
 }
 
@@ -395,7 +162,7 @@ static size_t gather_text(struct worker *worker, struct conn *conn, uint8_t *tex
     len += n;
     if (result == EXCHANGE_BROKEN) {
       /* Ending without close_notify is the way to say that this is not all. */
-      COUNT_END(worker, conn, n_shrunk);
+      CONN_COUNT_END(worker, conn, n_shrunk);
       conn_kill(worker, conn, false);
       return 0;
     }
@@ -449,7 +216,7 @@ static bool send_answers(struct worker *worker, struct conn *conn) {
   conn->wire_off = 0;
   sl_err err = sl_conn_send(conn->tls, &worker->batch, &text, 1, wire, pool->buf_len, &conn->wire_len);
   if (err != SL_OK) {
-    count_failure(worker, conn, err, sl_err_text(err));
+    conn_count_failure(worker, conn, err, sl_err_text(err));
     conn_kill(worker, conn, true);
   }
   return true;
@@ -463,13 +230,13 @@ static void say_close(struct worker *worker, struct conn *conn) {
   }
   conn->said_close = true;
   conn->phase = CONN_FLUSH;
-  drop_input(worker, conn);
+  input_drop(worker, conn);
 }
 
 bool conn_before_run(struct worker *worker, struct conn *conn) {
   bool has_room = true;
   conn->waits_for = NULL;
-  if (conn->phase < CONN_FLUSH && conn->held == NULL && !conn->wants_close) has_room = feed(worker, conn);
+  if (conn->phase < CONN_FLUSH && conn->held == NULL && !conn->wants_close) has_room = input_feed(worker, conn);
   if (conn->phase == CONN_OPEN && is_answering(conn)) has_room = send_answers(worker, conn) && has_room;
   if (conn->phase < CONN_FLUSH && conn->wants_close && !is_answering(conn)) say_close(worker, conn);
   return has_room;
@@ -511,14 +278,14 @@ static void start_linger(struct worker *worker, struct conn *conn) {
 
 /* Looks at what the peer's end means, once everything before it is answered. */
 static void heed_end(struct worker *worker, struct conn *conn) {
-  if (conn->phase >= CONN_FLUSH || has_input(conn) || is_answering(conn) || conn->wire != NULL) return;
+  if (conn->phase >= CONN_FLUSH || input_is_waiting(conn) || is_answering(conn) || conn->wire != NULL) return;
   if (conn->tls != NULL && sl_conn_state(conn->tls) == SL_CONN_PEER_CLOSED) {
     conn->wants_close = true;
   } else if (conn->has_fin) {
     /* A peer that leaves before it said a word is no failure. */
     if (conn->tls != NULL && sl_conn_feed_end(conn->tls) != SL_OK) {
       const struct sl_failure *failure = sl_conn_failure(conn->tls);
-      count_failure(worker, conn, failure->reason, failure->text);
+      conn_count_failure(worker, conn, failure->reason, failure->text);
     }
     conn_kill(worker, conn, false);
   }
@@ -526,7 +293,7 @@ static void heed_end(struct worker *worker, struct conn *conn) {
 
 static bool has_work(const struct conn *conn) {
   if (conn->phase >= CONN_FLUSH) return false;
-  if (has_input(conn) && conn->held == NULL && !conn->wants_close) return true;
+  if (input_is_waiting(conn) && conn->held == NULL && !conn->wants_close) return true;
   if (is_answering(conn)) return conn->phase == CONN_OPEN && is_able_to_send(conn);
   return conn->wants_close;
 }
@@ -551,22 +318,22 @@ static void look_at_results(struct worker *worker, struct conn *conn) {
   enum sl_conn_state state = sl_conn_state(conn->tls);
   if (state == SL_CONN_FAILED) {
     const struct sl_failure *failure = sl_conn_failure(conn->tls);
-    count_failure(worker, conn, failure->reason, failure->text);
+    conn_count_failure(worker, conn, failure->reason, failure->text);
     conn->phase = CONN_FLUSH; /* the alert */
-    drop_input(worker, conn);
+    input_drop(worker, conn);
   } else if (conn->phase == CONN_HANDSHAKE && state != SL_CONN_HANDSHAKING) {
     conn->phase = CONN_OPEN;
     stats_add(&worker->stats.n_handshakes, 1);
   }
   if (conn->fed != NULL) {
     size_t len = sl_conn_plain_len(conn->tls);
-    if (len > 0 && conn->phase < CONN_FLUSH) take_plaintext(worker, conn, conn->fed, len, false);
+    if (len > 0 && conn->phase < CONN_FLUSH) input_parse(worker, conn, conn->fed, len, false);
   }
 }
 
 void conn_after_run(struct worker *worker, struct conn *conn) {
   if (conn->tls != NULL && conn->phase <= CONN_FLUSH) look_at_results(worker, conn);
-  if (conn->feeding_recv >= 0 || conn->feeding_kept != NULL) end_feed(worker, conn);
+  if (conn->feeding_recv >= 0 || conn->feeding_kept != NULL) input_end_feed(worker, conn);
   if (conn->cold_is_sealed) drop_cold(worker, conn);
   if (conn->phase <= CONN_FLUSH) transmit(worker, conn);
   heed_end(worker, conn);
@@ -587,12 +354,39 @@ void conn_after_run(struct worker *worker, struct conn *conn) {
 
 /* ---- other events ------------------------------------------------------------------------------------------------ */
 
+void conn_received(struct worker *worker, struct conn *conn, int result, int buffer_id, bool is_last) {
+  if (is_last) {
+    conn->recv_is_armed = false;
+    conn->n_ops--;
+  }
+  if (buffer_id >= 0) {
+    if (result > 0 && conn->phase != CONN_DEAD) {
+      input_take(worker, conn, buffer_id, (size_t)result);
+    } else {
+      loop_recv_recycle(worker, buffer_id);
+    }
+  }
+  if (conn->phase == CONN_DEAD) return;
+  if (result == 0) {
+    conn->has_fin = true;
+    if (conn->phase == CONN_LINGER) {
+      conn_kill(worker, conn, false);
+      return;
+    }
+  } else if (result < 0 && result != -ENOBUFS && result != -ECANCELED && result != -EINTR && result != -EAGAIN) {
+    if (conn->phase < CONN_FLUSH) CONN_COUNT_END(worker, conn, n_resets);
+    conn_kill(worker, conn, false);
+    return;
+  }
+  queue(worker, conn); /* whose second half also asks for more, if this receive has ended */
+}
+
 void conn_sent(struct worker *worker, struct conn *conn, int result) {
   conn->n_ops--;
   conn->is_sending = false;
   if (conn->phase == CONN_DEAD) return;
   if (result <= 0 && result != -EINTR && result != -EAGAIN) {
-    if (conn->phase < CONN_FLUSH) COUNT_END(worker, conn, n_resets);
+    if (conn->phase < CONN_FLUSH) CONN_COUNT_END(worker, conn, n_resets);
     conn_kill(worker, conn, false);
     return;
   }
@@ -615,7 +409,7 @@ void conn_has_read(struct worker *worker, struct conn *conn, int result) {
   if (result == -EINTR || result == -EAGAIN) {
     drop_cold(worker, conn);
   } else if (result <= 0) {
-    COUNT_END(worker, conn, n_shrunk);
+    CONN_COUNT_END(worker, conn, n_shrunk);
     conn_kill(worker, conn, false);
     return;
   } else {
@@ -629,17 +423,17 @@ void conn_timed_out(struct worker *worker, struct conn *conn) {
   conn->timing = TIMING_NONE;
   switch (timing) {
   case TIMING_HANDSHAKE:
-    COUNT_END(worker, conn, n_handshake_timeouts);
+    CONN_COUNT_END(worker, conn, n_handshake_timeouts);
     conn_kill(worker, conn, true);
     break;
   case TIMING_IDLE:
-    if (!worker->is_draining) COUNT_END(worker, conn, n_idle_timeouts);
+    if (!worker->is_draining) CONN_COUNT_END(worker, conn, n_idle_timeouts);
     conn->wants_close = true;
     queue(worker, conn);
     break;
   case TIMING_REQUEST: {
-    COUNT_END(worker, conn, n_stalls);
-    struct exchange_context context = context_of(worker, conn, true);
+    CONN_COUNT_END(worker, conn, n_stalls);
+    struct exchange_context context = conn_context(worker, conn, true);
     if (exchange_refuse(conn->exchange, &context, 408)) {
       queue(worker, conn);
     } else {
@@ -648,7 +442,7 @@ void conn_timed_out(struct worker *worker, struct conn *conn) {
     break;
   }
   case TIMING_SEND:
-    COUNT_END(worker, conn, n_stalls);
+    CONN_COUNT_END(worker, conn, n_stalls);
     conn_kill(worker, conn, true);
     break;
   case TIMING_LINGER:

@@ -1,5 +1,5 @@
 /* http.h - one HTTP/1.1 request as it arrives (RFC 9112), parsed by http-parser; what that library leaves to its caller
- * (limits, Host, method tokens, folded lines, bodies that nobody wants) is decided here. Knows nothing of connections. */
+ * (limits, Host, method tokens, white space, bodies that nobody wants) is decided here. Knows nothing of connections. */
 #ifndef SEALANE_SERVE_HTTP_H
 #define SEALANE_SERVE_HTTP_H
 
@@ -7,7 +7,7 @@
 #include <http_parser.h>
 
 #define HTTP_TARGET_MAX 8192u    /* calc: 2**13  bytes of a request target, more is 414 */
-#define HTTP_HEADER_MAX 32768u   /* calc: 2**15  bytes of request line and header fields, more is 431 */
+#define HTTP_HEADER_MAX 16384u   /* calc: 2**14  bytes of request line and header fields, more is 431 */
 #define HTTP_BODY_MAX   1048576u /* calc: 2**20  bytes of a request body that are read and dropped, more is 413 */
 
 /* The fields a file server answers to. */
@@ -42,7 +42,9 @@ struct http_request {
   char name[24]; /* longer than the longest name above, lower case */
   size_t name_len;
   int field; /* whose value is arriving, -1: one that is ignored */
-  bool in_value, value_in_call, header_is_done, is_complete;
+  size_t header_len;
+  uint8_t line; /* enum line_place of the byte that comes next */
+  bool in_value, header_is_done, is_complete;
 };
 
 void http_request_init(struct http_request *request);

@@ -3,8 +3,8 @@
 #include "listen.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,17 +36,15 @@ static int parse(const char *where, struct address *address) {
   host[host_len] = '\0';
   memset(address, 0, sizeof(*address));
   if (is_bracketed) {
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address->sockaddr;
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons((uint16_t)port);
-    address->len = sizeof(*in6);
-    return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1 ? 0 : -1;
+    address->in6.sin6_family = AF_INET6;
+    address->in6.sin6_port = htons((uint16_t)port);
+    address->len = sizeof(address->in6);
+    return inet_pton(AF_INET6, host, &address->in6.sin6_addr) == 1 ? 0 : -1;
   }
-  struct sockaddr_in *in = (struct sockaddr_in *)&address->sockaddr;
-  in->sin_family = AF_INET;
-  in->sin_port = htons((uint16_t)port);
-  address->len = sizeof(*in);
-  return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -1;
+  address->in.sin_family = AF_INET;
+  address->in.sin_port = htons((uint16_t)port);
+  address->len = sizeof(address->in);
+  return inet_pton(AF_INET, host, &address->in.sin_addr) == 1 ? 0 : -1;
 }
 
 static int set_flag(int fd, int level, int name) {
@@ -57,16 +55,15 @@ static int set_flag(int fd, int level, int name) {
 /* The first socket of an address binds without SO_REUSEPORT, which finds out whether anyone else has the port; the
  * option is set after that, and lets the others join. */
 static int open_one(struct address *address, bool is_first) {
-  int fd = socket(address->sockaddr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  socklen_t len = sizeof(address->sockaddr);
+  socklen_t len = address->len;
   if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) != 0 ||
-      (address->sockaddr.ss_family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0) ||
+      (address->any.sa_family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0) ||
       set_flag(fd, IPPROTO_TCP, TCP_NODELAY) != 0 || /* inherited by accepted sockets; we send whole buffers */
-      (!is_first && set_flag(fd, SOL_SOCKET, SO_REUSEPORT) != 0) ||
-      bind(fd, (struct sockaddr *)&address->sockaddr, address->len) != 0 ||
-      (is_first && set_flag(fd, SOL_SOCKET, SO_REUSEPORT) != 0) ||
-      getsockname(fd, (struct sockaddr *)&address->sockaddr, &len) != 0 || listen(fd, BACKLOG) != 0) {
+      (!is_first && set_flag(fd, SOL_SOCKET, SO_REUSEPORT) != 0) || bind(fd, &address->any, address->len) != 0 ||
+      (is_first && set_flag(fd, SOL_SOCKET, SO_REUSEPORT) != 0) || getsockname(fd, &address->any, &len) != 0 ||
+      listen(fd, BACKLOG) != 0) {
     int error = errno;
     close(fd);
     errno = error;
@@ -94,13 +91,11 @@ int listen_open(const char *where, int *fds, size_t n_fds, struct address *bound
 
 void address_write(const struct address *address, char out[static ADDRESS_TEXT_CAP]) {
   char host[INET6_ADDRSTRLEN] = "?";
-  if (address->sockaddr.ss_family == AF_INET6) {
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->sockaddr;
-    inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-    snprintf(out, ADDRESS_TEXT_CAP, "[%s]:%u", host, (unsigned)ntohs(in6->sin6_port));
+  if (address->any.sa_family == AF_INET6) {
+    inet_ntop(AF_INET6, &address->in6.sin6_addr, host, sizeof(host));
+    snprintf(out, ADDRESS_TEXT_CAP, "[%s]:%u", host, (unsigned)ntohs(address->in6.sin6_port));
     return;
   }
-  const struct sockaddr_in *in = (const struct sockaddr_in *)&address->sockaddr;
-  if (address->sockaddr.ss_family == AF_INET) inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-  snprintf(out, ADDRESS_TEXT_CAP, "%s:%u", host, (unsigned)ntohs(in->sin_port));
+  if (address->any.sa_family == AF_INET) inet_ntop(AF_INET, &address->in.sin_addr, host, sizeof(host));
+  snprintf(out, ADDRESS_TEXT_CAP, "%s:%u", host, (unsigned)ntohs(address->in.sin_port));
 }

@@ -3,12 +3,16 @@
 #ifndef SEALANE_SERVE_LISTEN_H
 #define SEALANE_SERVE_LISTEN_H
 
-#include <stdbool.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
 struct address {
-  struct sockaddr_storage sockaddr;
+  union {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+  };
   socklen_t len;
 };
 

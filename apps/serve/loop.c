@@ -296,12 +296,12 @@ static void wait_for_ring(struct worker *worker) {
 
 static void take_ends(struct worker *worker) {
   struct io_uring_cqe *cqe;
-  unsigned head, n = 0;
+  unsigned head;
   io_uring_for_each_cqe(&worker->ring, head, cqe) {
-    ended(worker, cqe);
-    n++;
+    struct io_uring_cqe copy = *cqe;
+    io_uring_cq_advance(&worker->ring, 1); /* now: what follows may have to submit, and that may need the room */
+    ended(worker, &copy);
   }
-  io_uring_cq_advance(&worker->ring, n);
 }
 
 static void run_batch(struct worker *worker) {
@@ -354,7 +354,7 @@ static void for_each_conn(struct worker *worker, void (*call)(struct worker *wor
 }
 
 static void cut(struct worker *worker, struct conn *conn) {
-  if (conn->phase < CONN_LINGER) worker->n_cut++;
+  if (conn->exchange != NULL || conn->wire != NULL) worker->n_cut++; /* something was owed */
   conn_kill(worker, conn, true);
 }
 

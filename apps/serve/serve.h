@@ -1,12 +1,13 @@
 /* serve.h - what the parts of the server know of each other: the server, its threads (workers), their connections.
  *
- *   main.c      start, signals, stop          loop.c      one worker: its ring, its turns, its sockets
- *   options.c   the command line              conn.c      one connection: TLS, and bytes in and out
- *   listen.c    listening sockets             exchange.c  one request and its answer
- *   http.c      requests                      fields.c    ranges, conditions, dates
- *   files.c     targets to files              page.c      the built-in page and /live.json
- *   pool.c      bounded memory                timer.c     deadlines
- *   stats.c     figures                       text.c      growing text
+ *   main.c      start, signals, stop          loop.c        one worker: its ring, its turns
+ *   options.c   the command line              conn.c        one connection: TLS, and bytes in and out
+ *   listen.c    listening sockets             conn_input.c  what arrives on it
+ *   http.c      requests                      exchange.c    one request and its answer
+ *   files.c     targets to files              fields.c      ranges, conditions, dates
+ *   pool.c      bounded memory                page.c        the built-in page and /live.json
+ *   stats.c     figures                       timer.c       deadlines
+ *   text.c      growing text                  mime.c        content types
  */
 #ifndef SEALANE_SERVE_H
 #define SEALANE_SERVE_H
@@ -97,7 +98,7 @@ struct conn {
   const uint8_t *fed;               /* this turn's plaintext */
   struct pool *wire_pool;
   struct pool *waits_for; /* the pool that had nothing left */
-  size_t in_len;          /* bytes in in_first.. */
+  size_t in_len;          /* of in_first.., with what keeping costs */
   size_t wire_len, wire_off;
   size_t cold_len;
   size_t lingered_len;
@@ -145,7 +146,7 @@ struct worker {
   void *batch_mem;
   struct arena arena;
   struct pool large, small, cold;
-  size_t kept_len, kept_max; /* bytes of input on the heap */
+  size_t kept_len, kept_max; /* input on the heap, with what keeping costs */
 
   struct timer_wheel wheel;
   struct timer accept_timer;
@@ -156,7 +157,7 @@ struct worker {
   int64_t now_s;
   char date[FIELDS_DATE_CAP];
   size_t n_conns;
-  size_t n_cut; /* connections that STOP_NOW ended */
+  size_t n_cut; /* connections that STOP_NOW ended amid a request or an answer */
   bool is_draining, is_cutting, accept_is_paused;
   struct stats stats;
 };

@@ -2,6 +2,10 @@
 #include "stats.h"
 #include <string.h>
 
+#define STATS_SENTENCE(field, name, sentence) const char stats_sentence_##field[] = sentence;
+STATS_ENDS(STATS_SENTENCE)
+#undef STATS_SENTENCE
+
 void stats_publish_batch(struct stats *stats, const struct sl_batch_stats *batch) {
   uint64_t words[sizeof(*batch) / sizeof(uint64_t)];
   memcpy(words, batch, sizeof(words));

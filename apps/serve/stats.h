@@ -26,6 +26,10 @@
   X(n_shrunk, "file_shrunk", "a file ended or failed while it was sent")                                               \
   X(n_no_memory, "out_of_memory", "the system gave no memory")
 
+#define STATS_SENTENCE(field, ...) extern const char stats_sentence_##field[];
+STATS_ENDS(STATS_SENTENCE)
+#undef STATS_SENTENCE
+
 struct stats {
 #define STATS_FIELD(field, ...) _Atomic uint64_t field;
   STATS_COUNTERS(STATS_FIELD)

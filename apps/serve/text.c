@@ -39,7 +39,7 @@ void text_str(struct text *text, const char *string) {
 }
 
 void text_u64(struct text *text, uint64_t value) {
-  char digits[20]; /* calc: ceil(64 * log10(2)) */
+  char digits[20]; /* 2^64 - 1 has so many */
   size_t at = sizeof(digits);
   do {
     digits[--at] = (char)('0' + value % 10);

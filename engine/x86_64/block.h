@@ -6,11 +6,6 @@
 #include "engine/bytes.h"
 #include <immintrin.h>
 
-/* 16 x ff, then 16 x 00: read at 16 - n for a mask of the first n bytes. */
-static const uint8_t block_mask_table[32] = {
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-};
-
 static inline __m128i block_load_all(const uint8_t *p) {
   return _mm_loadu_si128((const __m128i *)p);
 }
@@ -20,7 +15,8 @@ static inline void block_store_all(uint8_t *p, __m128i x) {
 
 /* ff in the first n bytes, 0 <= n <= 16. */
 static inline __m128i block_mask(size_t n) {
-  return block_load_all(block_mask_table + 16 - n);
+  const __m128i places = _mm_set_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  return _mm_cmplt_epi8(places, _mm_set1_epi8((char)n));
 }
 
 /* The first n bytes of p, zeros behind; 0 <= n <= 16. Two loads that overlap in the middle reach any length. */

@@ -10,6 +10,12 @@ typedef __m128i v;
 enum {
   V_LANES = 1, /* blocks in a vector */
   V_BYTES = 16,
+  V_GROUP = 8,      /* vectors that gcm_template.h takes together */
+  V_GROUP_LONG = 8, /* the same in long records */
+  V_LONG_MIN = 32,  /* vectors that make a record long */
+  V_SIDE_SHORT = 1, /* records of one group side by side */
+  V_SIDE_MID = 1,   /* longer records side by side */
+  V_SIDE_MAX = 1,
 };
 
 static inline v v_zero(void) {
@@ -81,6 +87,14 @@ static inline uint8_t v_byte(v x, size_t at) {
 /* Lane i is the block at p[i]. */
 static inline v v_gather(const uint8_t *const p[V_LANES]) {
   return block_load_all(p[0]);
+}
+static inline void v_scatter(__m128i to[V_LANES], v x) {
+  to[0] = x;
+}
+/* The first n lanes of p, 1 <= n <= V_LANES, zeros behind; nothing else is read. */
+static inline v v_load_lanes(const uint8_t *p, size_t n) {
+  (void)n;
+  return block_load_all(p);
 }
 #define v_lane(x, lane) (x)
 

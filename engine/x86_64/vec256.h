@@ -10,6 +10,12 @@ typedef __m256i v;
 enum {
   V_LANES = 2, /* blocks in a vector */
   V_BYTES = 32,
+  V_GROUP = 8,      /* vectors that gcm_template.h takes together */
+  V_GROUP_LONG = 8, /* the same in long records */
+  V_LONG_MIN = 32,  /* vectors that make a record long */
+  V_SIDE_SHORT = 1, /* records of one group side by side */
+  V_SIDE_MID = 1,   /* longer records side by side */
+  V_SIDE_MAX = 1,
 };
 
 static inline v v_zero(void) {
@@ -96,6 +102,14 @@ static inline uint8_t v_byte(v x, size_t at) {
 /* Lane i is the block at p[i]. */
 static inline v v_gather(const uint8_t *const p[V_LANES]) {
   return _mm256_set_m128i(block_load_all(p[1]), block_load_all(p[0]));
+}
+static inline void v_scatter(__m128i to[V_LANES], v x) {
+  to[0] = _mm256_castsi256_si128(x);
+  to[1] = _mm256_extracti128_si256(x, 1);
+}
+/* The first n lanes of p, 1 <= n <= V_LANES, zeros behind; nothing else is read. */
+static inline v v_load_lanes(const uint8_t *p, size_t n) {
+  return n >= V_LANES ? v_load(p) : _mm256_zextsi128_si256(block_load_all(p));
 }
 #define v_lane(x, lane) _mm256_extracti128_si256(x, lane)
 

@@ -9,6 +9,12 @@ typedef __m512i v;
 enum {
   V_LANES = 4, /* blocks in a vector */
   V_BYTES = 64,
+  V_GROUP = 4,      /* vectors that gcm_template.h takes together */
+  V_GROUP_LONG = 8, /* the same in long records */
+  V_LONG_MIN = 48,  /* vectors that make a record long */
+  V_SIDE_SHORT = 4, /* records of one group side by side */
+  V_SIDE_MID = 2,   /* longer records side by side */
+  V_SIDE_MAX = 4,
 };
 
 static inline v v_zero(void) {
@@ -87,6 +93,16 @@ static inline v v_gather(const uint8_t *const p[V_LANES]) {
   x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x00f0), block_load_all(p[1]));
   x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x0f00), block_load_all(p[2]));
   return _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0xf000), block_load_all(p[3]));
+}
+static inline void v_scatter(__m128i to[V_LANES], v x) {
+  to[0] = _mm512_castsi512_si128(x);
+  to[1] = _mm512_extracti32x4_epi32(x, 1);
+  to[2] = _mm512_extracti32x4_epi32(x, 2);
+  to[3] = _mm512_extracti32x4_epi32(x, 3);
+}
+/* The first n lanes of p, 1 <= n <= V_LANES, zeros behind; nothing else is read. */
+static inline v v_load_lanes(const uint8_t *p, size_t n) {
+  return _mm512_maskz_loadu_epi64(_cvtu32_mask8(_bzhi_u32(0xff, 2 * (unsigned)n)), p);
 }
 #define v_lane(x, lane) _mm512_extracti32x4_epi32(x, lane)
 

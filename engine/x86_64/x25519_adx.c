@@ -21,8 +21,8 @@ struct loose {
   uint64_t limb[4];
 };
 
-/* f + g; a carry is 2^256, which comes back as 38. f + g < 2^256 + 2^24, so what a carry leaves is < 2^24, and adding 38
- * does not carry again. */
+/* f + g; a carry is 2^256, which comes back as 38. f + g < 2^256 + 2^24, so what a carry leaves is < 2^24: adding 38
+ * does not carry out of the lowest limb. */
 static inline struct loose add(const struct tight *f, const struct tight *g) {
   uint64_t h0 = f->limb[0], h1 = f->limb[1], h2 = f->limb[2], h3 = f->limb[3], back;
   __asm__("addq   (%[g]), %[h0]\n\t"
@@ -32,9 +32,6 @@ static inline struct loose add(const struct tight *f, const struct tight *g) {
           "sbbq %[back], %[back]\n\t"
           "andl $38, %k[back]\n\t"
           "addq %[back], %[h0]\n\t"
-          "adcq $0, %[h1]\n\t"
-          "adcq $0, %[h2]\n\t"
-          "adcq $0, %[h3]\n\t"
           : [h0] "+&r"(h0), [h1] "+&r"(h1), [h2] "+&r"(h2), [h3] "+&r"(h3), [back] "=&r"(back)
           : [g] "r"(g), "m"(*g)
           : "cc");
@@ -73,10 +70,10 @@ static inline struct loose sub(const struct tight *f, const struct tight *g) {
   "adcq $0, %[h2]\n\t"                                                                                                 \
   "adcq $0, %[h3]\n\t"
 
-/* Makes a product h0 .. h7 < 2^512 tight: the upper half comes back times 38, the sum is < 39 * 2^256, so h4 <= 38. */
+/* Makes a product h0 .. h7 < 2^512 tight: the upper half comes back times 38, the sum is < 39 * 2^256, so h4 <= 38.
+ * Starts with CF and OF clear, as h7 leaves them: nothing carries out of the top of a product. */
 #define FOLD_PRODUCT                                                                                                   \
   "movl $38, %%edx\n\t"                                                                                                \
-  "xorl %k[lo], %k[lo]\n\t"                                                                                            \
   "mulxq %[h4], %[lo], %[hi]\n\t"                                                                                      \
   "adcxq %[lo], %[h0]\n\t"                                                                                             \
   "adoxq %[hi], %[h1]\n\t"                                                                                             \

@@ -93,29 +93,33 @@ SL_API void sl_conn_free(struct sl_conn *conn);
 
 SL_API enum sl_conn_state sl_conn_state(const struct sl_conn *conn);
 
-/* Room `plain` must have for a feed of wire_len bytes, in bytes. */
+/* Room `plain` must have for a feed of wire_len bytes, in bytes: what arrived and was kept, and these. */
 SL_API size_t sl_conn_plain_bound(const struct sl_conn *conn, size_t wire_len);
 /* Gives the connection bytes that arrived, as many or as few as there are; incomplete records are kept. One feed a run.
  * `wire` is only read; wire and plain stay put until the run. All or nothing.
  * errors: SL_E_SPACE plain_cap is under sl_conn_plain_bound(); SL_E_STATE fed twice in one run; SL_E_CLOSED the peer had
- *         closed, or the connection failed: bytes are ignored; SL_E_MEMORY
- * note:   application data goes to plain in order; between its end and plain_cap the content is unspecified */
+ *         closed, or the connection failed: bytes are ignored; SL_E_OVERLAP wire and plain; SL_E_ARG; SL_E_MEMORY
+ * note:   application data goes to plain in order; between its end and plain_cap the content is unspecified, but holds no
+ *         plaintext that was not delivered */
 SL_API SL_MUST_USE sl_err sl_conn_feed(struct sl_conn *conn, struct sl_batch *batch, const uint8_t *wire,
                                        size_t wire_len, uint8_t *plain, size_t plain_cap);
 /* Bytes of application data the last run left in `plain`. Valid until the next feed. */
 SL_API size_t sl_conn_plain_len(const struct sl_conn *conn);
 /* Tells that the transport's stream ended. Without a close_notify before, the data may be truncated:
- * errors: SL_E_TRUNCATED, which is also the failure then */
+ * errors: SL_E_TRUNCATED, which is also the failure then; SL_E_CLOSED the connection had failed already; SL_E_STATE between
+ *         a feed and its run */
 SL_API SL_MUST_USE sl_err sl_conn_feed_end(struct sl_conn *conn);
 
 /* Room `wire` must have to send text_len bytes. */
 SL_API size_t sl_conn_wire_bound(const struct sl_conn *conn, size_t text_len);
 /* Turns text into application data records at wire[0..*wire_len), filled by the run. All or nothing.
  * errors: SL_E_STATE the handshake is not done; SL_E_CLOSED; SL_E_SPACE; SL_E_FULL the batch has no room for its records;
- *         SL_E_SEQ. An empty text makes no record. */
+ *         SL_E_SEQ more records than the key may still carry: run the batch, which replaces it, and send again; SL_E_OVERLAP
+ * note:   An empty text makes no record. Text in place (one piece, one record) begins at wire + SL_RECORD_HEADER_LEN. */
 SL_API SL_MUST_USE sl_err sl_conn_send(struct sl_conn *conn, struct sl_batch *batch, const struct iovec *text,
                                        size_t n_text, uint8_t *wire, size_t wire_cap, size_t *wire_len);
-/* Says close_notify after everything sent so far; the record appears in the output. Idempotent. */
+/* Says close_notify after everything sent so far; the record appears in the output. What the peer still sends may be fed;
+ * a handshake that is under way ends. Idempotent; never fails, also when there is nothing left to close. */
 SL_API SL_MUST_USE sl_err sl_conn_close(struct sl_conn *conn, struct sl_batch *batch);
 /* Replaces our sending key, and asks the peer to replace its own when ask_peer; the record appears in the output.
  * The library does this by itself before RFC 8446 5.5's limits. errors: SL_E_STATE, SL_E_CLOSED */
@@ -127,7 +131,9 @@ SL_API size_t sl_conn_output_len(const struct sl_conn *conn);
 SL_API size_t sl_conn_take_output(struct sl_conn *conn, uint8_t *wire, size_t cap);
 
 /* Completes a signature that an sl_sign_fn left pending: queues the rest of the handshake's flight into `batch`.
- * A failure of the signer is told with sig == NULL. errors: SL_E_STATE none is pending; SL_E_LENGTH */
+ * A failure of the signer is told with sig == NULL. The text to be signed stays valid until this call, or until
+ * sl_conn_free(), even when the connection fails before.
+ * errors: SL_E_STATE none is pending; SL_E_LENGTH; SL_E_CLOSED the handshake ended meanwhile: the signature is of no use */
 SL_API SL_MUST_USE sl_err sl_conn_sign_complete(struct sl_conn *conn, struct sl_batch *batch, const uint8_t *sig,
                                                 size_t sig_len);
 

@@ -103,10 +103,11 @@ def start_refuses_unreadable_files(context):
         folder.mkdir()
         os.chmod(context.folder, 0o755)
         command = shutil.copy(context.serve, folder / "sealane-serve")
-        result = run([command, "--version"])
         user = 65534
-        if result.status != 0:
-            raise NotRun(f"the server does not run from another folder: {result}")
+        try:
+            end(start([command, "--version"], stdout=subprocess.DEVNULL, user=user))
+        except OSError as error:
+            raise NotRun(f"root reads every file, and nobody else can start the server here: {error}") from None
     else:
         folder, command, user = context.folder, context.serve, None
     good, key = context.certs.pair("p256")

@@ -9,13 +9,16 @@ Output is TAP. Files and certificates are made in a folder of their own, which g
 """
 import sys
 
-import cases_browser  # noqa: F401  importing registers the cases
-import cases_clients  # noqa: F401
-import cases_hostile  # noqa: F401
-import cases_http  # noqa: F401
-import cases_load  # noqa: F401
-import cases_start  # noqa: F401
-from harness import main
+sys.dont_write_bytecode = True  # the sources' folder stays as it is
+
+import cases_browser  # noqa: E402, F401  importing registers the cases
+import cases_clients  # noqa: E402, F401
+import cases_faults  # noqa: E402, F401
+import cases_hostile  # noqa: E402, F401
+import cases_http  # noqa: E402, F401
+import cases_load  # noqa: E402, F401
+import cases_start  # noqa: E402, F401
+from harness import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
