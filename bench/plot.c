@@ -10,10 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NAME_CAP = 96, PANEL_WIDTH = 560, PANEL_HEIGHT = 440, COLUMNS_MAX = 3 };
+enum { NAME_CAP = 96, PANEL_WIDTH = 780, PANEL_HEIGHT = 400, COLUMNS_MAX = 2 };
 
 struct point {
-  char panel[NAME_CAP], curve[NAME_CAP];
+  char panel[NAME_CAP], who[NAME_CAP];
+  size_t batch;
   double bytes, gb_per_second;
 };
 
@@ -53,71 +54,97 @@ struct plot *plot_open(const char *path) {
   return plot;
 }
 
-void plot_add(struct plot *plot, const char *panel, const char *curve, double bytes, double gb_per_second) {
+static bool same_panel(const struct point *a, const struct point *b) {
+  return strcmp(a->panel, b->panel) == 0;
+}
+
+static bool same_who(const struct point *a, const struct point *b) {
+  return same_panel(a, b) && strcmp(a->who, b->who) == 0;
+}
+
+static bool same_curve(const struct point *a, const struct point *b) {
+  return same_who(a, b) && a->batch == b->batch;
+}
+
+void plot_add(struct plot *plot, const char *panel, const char *who, size_t batch, double bytes, double gb_per_second) {
   if (plot == NULL || bytes <= 0) return; /* an empty record has no place on a logarithmic axis */
+  struct point p = {.batch = batch, .bytes = bytes, .gb_per_second = gb_per_second};
+  snprintf(p.panel, sizeof p.panel, "%s", panel);
+  snprintf(p.who, sizeof p.who, "%s", who);
+  for (size_t i = 0; i < plot->n; i++) {
+    if (same_curve(&plot->points[i], &p) && plot->points[i].bytes == bytes) return;
+  }
   if (plot->n == plot->cap) {
     plot->cap = plot->cap > 0 ? 2 * plot->cap : 256;
     plot->points = realloc(plot->points, plot->cap * sizeof plot->points[0]);
     if (plot->points == NULL) bench_die("out of memory");
   }
-  struct point *p = &plot->points[plot->n++];
-  *p = (struct point){.bytes = bytes, .gb_per_second = gb_per_second};
-  snprintf(p->panel, sizeof p->panel, "%s", panel);
-  snprintf(p->curve, sizeof p->curve, "%s", curve);
+  plot->points[plot->n++] = p;
 }
 
 /* ---- the script ------------------------------------------------------------------------------------------------- */
 
-/* Whether point i is the first of its panel, or of its curve in its panel. */
-static bool begins(const struct plot *plot, size_t i, bool curve) {
+typedef bool same_fn(const struct point *a, const struct point *b);
+
+/* Whether no point before i is the same. */
+static bool is_first(const struct plot *plot, size_t i, same_fn *same) {
   for (size_t k = 0; k < i; k++) {
-    if (strcmp(plot->points[k].panel, plot->points[i].panel) != 0) continue;
-    if (!curve || strcmp(plot->points[k].curve, plot->points[i].curve) == 0) return false;
+    if (same(&plot->points[k], &plot->points[i])) return false;
   }
   return true;
 }
 
-static void put_curve(FILE *f, const struct plot *plot, size_t first, size_t number) {
+/* How many different ones by `inner` came up, among those the same by `outer`, before the first like point i. */
+static size_t rank(const struct plot *plot, size_t i, same_fn *outer, same_fn *inner) {
+  size_t n = 0;
+  for (size_t k = 0; k < i && !inner(&plot->points[k], &plot->points[i]); k++)
+    n += outer(&plot->points[k], &plot->points[i]) && is_first(plot, k, inner);
+  return n;
+}
+
+static void put_data(FILE *f, const struct plot *plot, size_t first, size_t number) {
   fprintf(f, "$curve%zu << EOD\n", number);
   for (size_t i = first; i < plot->n; i++) {
     const struct point *p = &plot->points[i];
-    if (strcmp(p->panel, plot->points[first].panel) == 0 && strcmp(p->curve, plot->points[first].curve) == 0)
-      fprintf(f, "%g %g\n", p->bytes, p->gb_per_second);
+    if (same_curve(p, &plot->points[first])) fprintf(f, "%g %g\n", p->bytes, p->gb_per_second);
   }
   fputs("EOD\n", f);
 }
 
-/* Ours stand out, the limit is dashes, rivals have the colours that are left. */
-static void put_style(FILE *f, const char *curve, size_t index) {
+/* One colour for everything of one name, ours thicker; one mark and dash per batch size; the limit is dots. */
+static void put_curve(FILE *f, const struct plot *plot, size_t first, size_t number) {
   static const char *const colours[] = {"#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5f5f5f"};
-  enum { N_COLOURS = sizeof colours / sizeof colours[0] };
-  if (strcmp(curve, "port limit") == 0) {
-    fputs("with lines dashtype 2 linewidth 1 linecolor rgb '#000000'", f);
-  } else {
-    bool is_ours = strncmp(curve, "sealane", 7) == 0;
-    fprintf(f, "with linespoints linewidth %s pointtype %zu pointsize 0.7 linecolor rgb '%s'", is_ours ? "3" : "1.5",
-            4 + index % 10, colours[index % N_COLOURS]);
+  static const unsigned marks[] = {6, 7, 4, 5, 8, 9};
+  enum { N_COLOURS = sizeof colours / sizeof colours[0], N_MARKS = sizeof marks / sizeof marks[0] };
+  const struct point *p = &plot->points[first];
+  fprintf(f, "%s$curve%zu using 1:2 ", number > 0 ? ", " : "", number);
+  if (p->batch == 0) {
+    fprintf(f, "title '%s' noenhanced with lines dashtype 3 linewidth 1.5 linecolor rgb '#000000'", p->who);
+    return;
   }
+  size_t colour = rank(plot, first, same_panel, same_who), mark = rank(plot, first, same_who, same_curve);
+  fprintf(
+      f, "title '%s, batch of %zu' noenhanced with linespoints linewidth %s pointtype %u pointsize 0.7 dashtype %d ",
+      p->who, p->batch, strncmp(p->who, "sealane", 7) == 0 ? "2.5" : "1.2", marks[mark % N_MARKS], mark == 0 ? 2 : 1);
+  fprintf(f, "linecolor rgb '%s'", colours[colour % N_COLOURS]);
 }
 
 static void put_panel(FILE *f, const struct plot *plot, size_t first) {
-  size_t n = 0, index = 0;
+  size_t n = 0;
   for (size_t i = first; i < plot->n; i++) {
-    if (strcmp(plot->points[i].panel, plot->points[first].panel) == 0 && begins(plot, i, true))
-      put_curve(f, plot, i, n++);
+    if (same_panel(&plot->points[i], &plot->points[first]) && is_first(plot, i, same_curve)) put_data(f, plot, i, n++);
   }
   fprintf(f, "set title '%s' noenhanced\nplot ", plot->points[first].panel);
+  n = 0;
   for (size_t i = first; i < plot->n; i++) {
-    if (strcmp(plot->points[i].panel, plot->points[first].panel) != 0 || !begins(plot, i, true)) continue;
-    fprintf(f, "%s$curve%zu using 1:2 title '%s' noenhanced ", index > 0 ? ", " : "", index, plot->points[i].curve);
-    put_style(f, plot->points[i].curve, index++);
+    if (same_panel(&plot->points[i], &plot->points[first]) && is_first(plot, i, same_curve)) put_curve(f, plot, i, n++);
   }
   fputs("\n", f);
 }
 
 static void put_script(FILE *f, const struct plot *plot) {
   size_t n_panels = 0;
-  for (size_t i = 0; i < plot->n; i++) n_panels += begins(plot, i, false);
+  for (size_t i = 0; i < plot->n; i++) n_panels += is_first(plot, i, same_panel);
   size_t n_columns = n_panels < COLUMNS_MAX ? n_panels : COLUMNS_MAX, n_rows = (n_panels + n_columns - 1) / n_columns;
   fprintf(f,
           "set terminal svg size %zu,%zu font 'sans-serif,12' background rgb 'white'\n"
@@ -125,11 +152,12 @@ static void put_script(FILE *f, const struct plot *plot) {
           "set logscale x 2\nset logscale y 2\nset grid\n"
           "set xlabel 'bytes of a record'\nset ylabel 'GB/s (10^9 bytes of text a second)' noenhanced\n"
           "set format y '%%g'\nset offsets graph 0.04, graph 0.04, graph 0.04, graph 0.04\n"
-          "set key bottom right Left reverse samplen 2 spacing 1.1\n"
+          "set key outside right center vertical Left reverse samplen 2.5 spacing 1.2\n"
+          "set lmargin 11\nset rmargin 40\n"
           "set multiplot layout %zu,%zu title '%s' noenhanced\n",
           n_columns * PANEL_WIDTH, n_rows * PANEL_HEIGHT + 30, plot->path, n_rows, n_columns, bench_cpu_name());
   for (size_t i = 0; i < plot->n; i++) {
-    if (begins(plot, i, false)) put_panel(f, plot, i);
+    if (is_first(plot, i, same_panel)) put_panel(f, plot, i);
   }
   fputs("unset multiplot\n", f);
 }

@@ -10,8 +10,9 @@ struct plot;
 void plot_check(const char *path);
 /* NULL for path NULL: every call below then does nothing. Checks first, before anything is measured. */
 struct plot *plot_open(const char *path);
-/* One point; the names are copied. Curves are drawn in the order of their first points. */
-void plot_add(struct plot *plot, const char *panel, const char *curve, double bytes, double gb_per_second);
+/* One point of the curve of `who` at this batch size, 0 for a limit that knows none; the names are copied. Curves are
+ * drawn in the order of their first points; a point that is there already is not added again. */
+void plot_add(struct plot *plot, const char *panel, const char *who, size_t batch, double bytes, double gb_per_second);
 /* Draws. Ends the program when gnuplot does not succeed or there is nothing to draw. */
 void plot_close(struct plot *plot);
 

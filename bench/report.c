@@ -143,13 +143,13 @@ static void panel_name(const struct report *r, char *out, size_t cap) {
 }
 
 static void plot_row(struct report *r, const struct report_cell *cell, const struct report_row *row) {
-  if (r->plot == NULL || row->lane == NULL) return;
-  char panel[96], curve[96];
+  /* `direct` is all but ours: a second curve on top of it. */
+  if (r->plot == NULL || row->lane == NULL || strcmp(row->impl, "direct") == 0) return;
+  char panel[96], who[96];
   panel_name(r, panel, sizeof panel);
   bool is_ours = strcmp(row->impl, "sealane") == 0;
-  snprintf(curve, sizeof curve, "%s%s%s, batch of %zu", row->impl, is_ours ? " " : "", is_ours ? row->way : "",
-           cell->batch);
-  plot_add(r->plot, panel, curve, (double)cell->len, (double)cell->len / ns_of(cell, row));
+  snprintf(who, sizeof who, "%s%s%s", row->impl, is_ours ? " " : "", is_ours ? row->way : "");
+  plot_add(r->plot, panel, who, cell->batch, (double)cell->len, (double)cell->len / ns_of(cell, row));
 }
 
 static void plot_limit(struct report *r, const struct report_cell *cell) {
@@ -157,7 +157,7 @@ static void plot_limit(struct report *r, const struct report_cell *cell) {
   char panel[96];
   panel_name(r, panel, sizeof panel);
   double ns = limits_cycles(&r->limit, r->aead, cell->len) * cell->ns_per_cycle;
-  plot_add(r->plot, panel, "port limit", (double)cell->len, (double)cell->len / ns);
+  plot_add(r->plot, panel, "port limit", 0, (double)cell->len, (double)cell->len / ns);
 }
 
 void report_cell(struct report *r, const struct report_cell *cell, const struct report_row *rows, size_t n_rows) {

@@ -1,6 +1,5 @@
-#define _GNU_SOURCE
-
 /* team.c - pinned threads. They wait spinning: waking a sleeper takes longer than some samples last. */
+#define _GNU_SOURCE /* CPU sets */
 #include "team.h"
 #include "bench.h"
 #include <pthread.h>

@@ -269,8 +269,10 @@ LOOP(chacha, 512, CHACHA_512)
   CHACHA_REST(bits)                                                                                                    \
   POLY_REST(bits)
 #define CHACHA(bits)                                                                                                   \
-  REPEAT(4, REPEAT(5, CHACHA_FIFTH(bits)) OP_4(bits, "punpckldq")) CHACHA_REST(bits) REPEAT(2, OP_4(bits, "punpckld"   \
-                                                                                                          "q"))
+  REPEAT(4, REPEAT(5, CHACHA_FIFTH(bits)) OP_4(bits, "punpckldq"))                                                     \
+  CHACHA_REST(bits)                                                                                                    \
+  REPEAT(2, OP_4(bits, "punpckld"                                                                                      \
+                       "q"))
 LOOP(chapoly, 128, CHAPOLY(128))
 LOOP(chacha, 128, CHACHA(128))
 LOOP(chapoly, 256, CHAPOLY(256))
