@@ -149,7 +149,7 @@ static void read_cold(struct worker *worker, struct conn *conn) {
     return;
   }
   int fd = exchange_cold_file(conn->exchange, &off, &len);
-  loop_read(worker, conn, fd, off, len < TEXT_LARGE ? (size_t)len : TEXT_LARGE);
+  loop_read(worker, conn, fd, off, len < TEXT_LARGE ? (size_t)len : TEXT_LARGE, conn->exchange->must_block);
 }
 
 /* Gathers the text of one send: answers, one after the other as long as they are known. returns: its length; 0 with the

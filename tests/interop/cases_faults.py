@@ -15,6 +15,7 @@ import time
 from cases_http import FILES, request, tree
 from cases_load import MIB
 from harness import NotRun, Server, case, check, end, shorten, start, wait_until
+from slow_files import SlowFiles
 from tls_client import HttpClient, TlsClient, connect
 
 IO_URING_SETUP = 425  # the system call's number, on every architecture
@@ -122,6 +123,23 @@ def files_that_are_not_in_memory(context):
         for i, client in enumerate(clients):
             check(client.response().body == body[i * 130000:i * 130000 + 100000], f"range {i}")
             client.close()
+
+
+@case
+def slow_file_systems_hold_nobody_else(context):
+    """A file system that makes its readers wait (FUSE; a network's) and cannot say so beforehand."""
+    tree(context)
+    with SlowFiles(context.folder / "slow", {"A": b"a" * 100000, "B": b"b" * 10}) as slow, \
+            Server(context, "--threads", "1", root=slow.folder) as server:
+        with HttpClient(server.port) as waiting, HttpClient(server.port) as client:
+            waiting.send(request("/A"))
+            held = slow.waiting("A")[0]
+            client.socket.settimeout(5)
+            check(client.get("/nothing").status == 404, "another client")
+            slow.is_quick = True
+            check(client.get("/B").body == b"b" * 10, "another file")
+            slow.answer(held)
+            check(waiting.response().body == b"a" * 100000, "the file that was slow")
 
 
 @case
