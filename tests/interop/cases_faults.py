@@ -15,8 +15,8 @@ import time
 from cases_http import FILES, request, tree
 from cases_load import MIB
 from harness import NotRun, Server, case, check, end, shorten, start, wait_until
-from slow_files import SlowFiles
-from tls_client import HttpClient, TlsClient, connect
+from slow_files import READ_MAX, SlowFiles
+from tls_client import HttpClient, TlsClient, connect, record
 
 IO_URING_SETUP = 425  # the system call's number, on every architecture
 
@@ -140,6 +140,30 @@ def slow_file_systems_hold_nobody_else(context):
             check(client.get("/B").body == b"b" * 10, "another file")
             slow.answer(held)
             check(waiting.response().body == b"a" * 100000, "the file that was slow")
+
+
+@case
+def reads_outlive_their_connections(context):
+    """A connection that fails while its file is being read: the buffer of that read is nobody else's until it ends."""
+    tree(context)
+    files = {name: name.encode() * 65536 for name in "AB"}
+    with SlowFiles(context.folder / "slow", files) as slow, Server(context, "--threads", "1",
+                                                                  root=slow.folder) as server:
+        with HttpClient(server.port) as other, HttpClient(server.port) as client:
+            other.send(request("/A"))
+            first_a = slow.waiting("A")[0]
+            other.raw(record(23, bytes(100)))
+            check(other.read_all() is not None and other.ended, "the alert")
+            client.send(request("/B"))
+            slow.answer(slow.waiting("B")[0])
+            first_b = slow.waiting("B")[0]
+            check(first_b[2] == READ_MAX, "the second half of the read")
+            slow.is_quick = True
+            slow.answer(first_a)
+            time.sleep(0.2)
+            slow.answer(first_b)
+            body = client.response().body
+            check(body == files["B"], f"{body.count(b'A')} bytes of another file")
 
 
 @case
