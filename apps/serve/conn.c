@@ -149,7 +149,7 @@ static void read_cold(struct worker *worker, struct conn *conn) {
     return;
   }
   int fd = exchange_cold_file(conn->exchange, &off, &len);
-  loop_read(worker, conn, fd, off, len < TEXT_LARGE ? (size_t)len : TEXT_LARGE);
+  loop_read(worker, conn, fd, off, len < TEXT_LARGE ? (size_t)len : TEXT_LARGE, conn->exchange->must_block);
 }
 
 /* Gathers the text of one send: answers, one after the other as long as they are known. returns: its length; 0 with the
@@ -337,7 +337,10 @@ void conn_after_run(struct worker *worker, struct conn *conn) {
   if (conn->cold_is_sealed) drop_cold(worker, conn);
   if (conn->phase <= CONN_FLUSH) transmit(worker, conn);
   heed_end(worker, conn);
-  if (conn->phase == CONN_FLUSH && !conn->is_sending && conn->waits_for == NULL) start_linger(worker, conn);
+  /* A read in flight still writes to its buffer: that is given back when it has ended. */
+  if (conn->phase == CONN_FLUSH && !conn->is_sending && !conn->is_reading && conn->waits_for == NULL) {
+    start_linger(worker, conn);
+  }
   if (conn->phase == CONN_DEAD) {
     list_remove(&conn->queue);
     list_append(&worker->dead, &conn->queue);

@@ -173,9 +173,11 @@ void loop_send(struct worker *worker, struct conn *conn) {
   conn->n_ops++;
 }
 
-void loop_read(struct worker *worker, struct conn *conn, int fd, uint64_t off, size_t len) {
+void loop_read(struct worker *worker, struct conn *conn, int fd, uint64_t off, size_t len, bool must_block) {
   struct io_uring_sqe *sqe = get_sqe(worker);
   io_uring_prep_read(sqe, fd, conn->cold, (unsigned)len, off);
+  /* The kernel would try it on this thread first, and FUSE, for one, then waits here. */
+  if (must_block) sqe->flags |= IOSQE_ASYNC;
   io_uring_sqe_set_data64(sqe, user_data(conn, OP_READ));
   conn->is_reading = true;
   conn->n_ops++;

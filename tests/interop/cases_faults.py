@@ -15,7 +15,8 @@ import time
 from cases_http import FILES, request, tree
 from cases_load import MIB
 from harness import NotRun, Server, case, check, end, shorten, start, wait_until
-from tls_client import HttpClient, TlsClient, connect
+from slow_files import READ_MAX, SlowFiles
+from tls_client import HttpClient, TlsClient, connect, record
 
 IO_URING_SETUP = 425  # the system call's number, on every architecture
 
@@ -122,6 +123,47 @@ def files_that_are_not_in_memory(context):
         for i, client in enumerate(clients):
             check(client.response().body == body[i * 130000:i * 130000 + 100000], f"range {i}")
             client.close()
+
+
+@case
+def slow_file_systems_hold_nobody_else(context):
+    """A file system that makes its readers wait (FUSE; a network's) and cannot say so beforehand."""
+    tree(context)
+    with SlowFiles(context.folder / "slow", {"A": b"a" * 100000, "B": b"b" * 10}) as slow, \
+            Server(context, "--threads", "1", root=slow.folder) as server:
+        with HttpClient(server.port) as waiting, HttpClient(server.port) as client:
+            waiting.send(request("/A"))
+            held = slow.waiting("A")[0]
+            client.socket.settimeout(5)
+            check(client.get("/nothing").status == 404, "another client")
+            slow.is_quick = True
+            check(client.get("/B").body == b"b" * 10, "another file")
+            slow.answer(held)
+            check(waiting.response().body == b"a" * 100000, "the file that was slow")
+
+
+@case
+def reads_outlive_their_connections(context):
+    """A connection that fails while its file is being read: the buffer of that read is nobody else's until it ends."""
+    tree(context)
+    files = {name: name.encode() * 65536 for name in "AB"}
+    with SlowFiles(context.folder / "slow", files) as slow, Server(context, "--threads", "1",
+                                                                  root=slow.folder) as server:
+        with HttpClient(server.port) as other, HttpClient(server.port) as client:
+            other.send(request("/A"))
+            first_a = slow.waiting("A")[0]
+            other.raw(record(23, bytes(100)))
+            check(other.read_all() is not None and other.ended, "the alert")
+            client.send(request("/B"))
+            slow.answer(slow.waiting("B")[0])
+            first_b = slow.waiting("B")[0]
+            check(first_b[2] == READ_MAX, "the second half of the read")
+            slow.is_quick = True
+            slow.answer(first_a)
+            time.sleep(0.2)
+            slow.answer(first_b)
+            body = client.response().body
+            check(body == files["B"], f"{body.count(b'A')} bytes of another file")
 
 
 @case
