@@ -64,7 +64,8 @@ void conn_kill(struct worker *worker, struct conn *conn, bool is_reset) {
     struct linger linger = {.l_onoff = 1, .l_linger = 0}; /* the kernel forgets what it has not sent */
     setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
   }
-  shutdown(conn->fd, SHUT_RDWR); /* ends its operations in the ring */
+  shutdown(conn->fd, SHUT_RDWR); /* ends its operations in the ring, but for reads */
+  if (conn->is_reading) loop_read_cancel(worker, conn);
   if (conn->is_in_turn) return;
   list_remove(&conn->queue);
   list_append(&worker->dead, &conn->queue);

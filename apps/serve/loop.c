@@ -183,6 +183,10 @@ void loop_read(struct worker *worker, struct conn *conn, int fd, uint64_t off, s
   conn->n_ops++;
 }
 
+void loop_read_cancel(struct worker *worker, struct conn *conn) {
+  cancel(worker, user_data(conn, OP_READ));
+}
+
 void loop_recv_recycle(struct worker *worker, int id) {
   io_uring_buf_ring_add(worker->recv_ring, loop_recv_bytes(worker, id), RECV_LEN, (unsigned short)id,
                         io_uring_buf_ring_mask(N_RECV), 0);

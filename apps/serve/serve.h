@@ -177,6 +177,7 @@ void loop_recv(struct worker *worker, struct conn *conn);
 void loop_recv_cancel(struct worker *worker, struct conn *conn);
 void loop_send(struct worker *worker, struct conn *conn);
 void loop_read(struct worker *worker, struct conn *conn, int fd, uint64_t off, size_t len, bool must_block);
+void loop_read_cancel(struct worker *worker, struct conn *conn);
 /* Gives a provided buffer back to the kernel. */
 void loop_recv_recycle(struct worker *worker, int id);
 static inline uint8_t *loop_recv_bytes(struct worker *worker, int id) {

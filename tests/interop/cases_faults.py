@@ -295,6 +295,27 @@ def stop_is_cut_short(context):
 
 
 @case
+def stop_does_not_wait_for_a_hung_read(context):
+    """A file system that never answers must not keep the process beyond --grace: exit 1, and a line that says so. One
+    that does not even let go of an interrupted reader keeps the kernel from ending it, but not the line from coming."""
+    tree(context)
+    for is_polite, why in ((True, b"1 connections were cut"), (False, b"never answered")):
+        with SlowFiles(context.folder / "slow", {"A": b"a" * 100000}) as slow, \
+                Server(context, "--grace", "1", root=slow.folder) as server:
+            slow.is_polite = is_polite
+            with HttpClient(server.port) as client:
+                client.send(request("/A"))
+                slow.waiting("A")
+                server.process.send_signal(signal.SIGTERM)
+                wait_until(lambda: why in server.errors(), 10, f"polite {is_polite}: {shorten(server.errors())}")
+            if not is_polite:
+                slow.answer(slow.waiting("A")[0])
+            status = server.wait(10)
+            check(status == 1, f"exit {status}")
+            server.has_ended = True
+
+
+@case
 def figures_are_json(context):
     """/live.json parses, and counts; nothing a client sends becomes HTML."""
     with Server(context, certs=[], env={}) as server:

@@ -24,6 +24,7 @@ class SlowFiles:
         self.names = [""] + sorted(files)  # node n is names[n - 1], the folder itself node 1
         self.reads = []                    # (unique, name, offset, length)
         self.is_quick = False
+        self.is_polite = True              # a reader that is interrupted is let go
         self.libc = ctypes.CDLL(None, use_errno=True)
         try:
             self.fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
@@ -108,5 +109,10 @@ class SlowFiles:
                 self.answer(read)
         elif what in (RELEASE, RELEASEDIR, FLUSH):
             self._reply(unique)
-        elif what not in (FORGET, BATCH_FORGET, INTERRUPT):
+        elif what == INTERRUPT:
+            read = next((r for r in self.reads if r[0] == struct.unpack_from("=Q", body)[0]), None)
+            if read and self.is_polite:
+                self.reads.remove(read)
+                self._reply(read[0], error=errno.EINTR)
+        elif what not in (FORGET, BATCH_FORGET):
             self._reply(unique, error=errno.ENOSYS)
