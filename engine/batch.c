@@ -27,6 +27,8 @@ sl_err sl_batch_init(struct sl_batch *batch, size_t n_records, void *mem, size_t
 }
 
 void sl_batch_wipe(struct sl_batch *batch) {
+  /* Its own records keep their last nonces, which tell IVs. They are where its memory begins. */
+  if (batch->cap > 0) sl_wipe((struct sl_record *)(void *)batch->records - batch->cap, sl_batch_mem_len(batch->cap));
   *batch = (struct sl_batch){0};
 }
 

@@ -183,7 +183,7 @@ static sl_err open_finish(struct sl_record *record) {
   }
   if (job->len > SL_RECORD_TEXT_MAX || type == 0) {
     sl_wipe(job->out, job->len);
-    return type == 0 ? SL_E_NO_CONTENT_TYPE : SL_E_LENGTH;
+    return job->len > SL_RECORD_TEXT_MAX ? SL_E_LENGTH : SL_E_NO_CONTENT_TYPE;
   }
   record->type = type;
   record->plain_len = len;
