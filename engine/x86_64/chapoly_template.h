@@ -45,9 +45,9 @@ enum {
 
 /* What a solo needs from outside its passes. */
 struct chapoly_head {
-  uint8_t key[32];  /* of Poly1305 */
   uint8_t last[64]; /* the stream of the text's last block */
-};
+  uint8_t key[32];  /* of Poly1305 */
+} __attribute__((aligned(64)));
 
 /* What is secret or stands for a secret of the records at work: what is used seldom at the end, for it must be erased. */
 struct chapoly_work {
