@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NAME_CAP = 96, PANEL_WIDTH = 780, PANEL_HEIGHT = 400, COLUMNS_MAX = 2 };
+enum { NAME_CAP = 96, PANEL_WIDTH = 820, PANEL_HEIGHT = 400, COLUMNS_MAX = 2 };
 
 struct point {
   char panel[NAME_CAP], who[NAME_CAP];
@@ -152,8 +152,8 @@ static void put_script(FILE *f, const struct plot *plot) {
           "set logscale x 2\nset logscale y 2\nset grid\n"
           "set xlabel 'bytes of a record'\nset ylabel 'GB/s (10^9 bytes of text a second)' noenhanced\n"
           "set format y '%%g'\nset offsets graph 0.04, graph 0.04, graph 0.04, graph 0.04\n"
-          "set key outside right center vertical Left reverse samplen 2.5 spacing 1.2\n"
-          "set lmargin 11\nset rmargin 40\n"
+          "set key at graph 1.04, graph 0.85 left top vertical Left reverse samplen 2.5 spacing 1.2\n"
+          "set lmargin 11\nset rmargin 44\n"
           "set multiplot layout %zu,%zu title '%s' noenhanced\n",
           n_columns * PANEL_WIDTH, n_rows * PANEL_HEIGHT + 30, plot->path, n_rows, n_columns, bench_cpu_name());
   for (size_t i = 0; i < plot->n; i++) {
