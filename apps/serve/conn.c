@@ -9,9 +9,13 @@
 #define _GNU_SOURCE
 #include "conn.h"
 #include <errno.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,6 +51,33 @@ bool conn_new(struct worker *worker, int fd) {
   set_timer(worker, conn, TIMING_HANDSHAKE, options->handshake_timeout_ms);
   loop_recv(worker, conn);
   return true;
+}
+
+/* The peer has all that was sent. What it has not acknowledged is lost by a reset. */
+static bool is_all_acked(const struct conn *conn) {
+  int n;
+  return ioctl(conn->fd, SIOCOUTQ, &n) != 0 || n == 0;
+}
+
+/* The peer takes what it was sent, if slowly. Asked by the kernel's count of acknowledged bytes: that a send ends says
+ * little, since the kernel holds megabytes and asks for more only when a third of them is gone. */
+static void watch_progress(struct worker *worker, struct conn *conn) {
+  struct tcp_info info = {0};
+  socklen_t len = sizeof(info);
+  if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) return;
+  if (info.tcpi_bytes_acked - conn->acked_mark < PROGRESS_LEN) return;
+  conn->acked_mark = info.tcpi_bytes_acked;
+  conn->progress_ms = worker->now_ms;
+}
+
+static bool has_stalled(struct worker *worker, struct conn *conn) {
+  watch_progress(worker, conn);
+  return worker->now_ms - conn->progress_ms >= worker->server->options->stall_timeout_ms;
+}
+
+/* Looks several times within a --stall-timeout, which thus is kept within a quarter. */
+static void set_send_timer(struct worker *worker, struct conn *conn) {
+  set_timer(worker, conn, TIMING_SEND, worker->server->options->stall_timeout_ms / 4);
 }
 
 /* Work for the next turn. Within a turn, the second half sees to it. */
@@ -264,7 +295,9 @@ static void transmit(struct worker *worker, struct conn *conn) {
         sl_conn_take_output(conn->tls, conn->wire + conn->wire_len, conn->wire_pool->buf_len - conn->wire_len);
   }
   loop_send(worker, conn);
-  if (conn->phase != CONN_HANDSHAKE) set_timer(worker, conn, TIMING_SEND, worker->server->options->stall_timeout_ms);
+  if (conn->phase == CONN_HANDSHAKE) return;
+  conn->progress_ms = worker->now_ms;
+  set_send_timer(worker, conn);
 }
 
 static void start_linger(struct worker *worker, struct conn *conn) {
@@ -274,6 +307,7 @@ static void start_linger(struct worker *worker, struct conn *conn) {
     conn_kill(worker, conn, false);
     return;
   }
+  conn->progress_ms = worker->now_ms;
   set_timer(worker, conn, TIMING_LINGER, LINGER_MS);
 }
 
@@ -306,7 +340,7 @@ static void set_deadline(struct worker *worker, struct conn *conn) {
     clear_timer(worker, conn); /* it waits for us */
   } else if (conn->exchange != NULL) {
     uint64_t body_len = conn->exchange->request.body_len;
-    if (conn->timing == TIMING_REQUEST && body_len - conn->body_mark < BODY_PROGRESS_LEN) return;
+    if (conn->timing == TIMING_REQUEST && body_len - conn->body_mark < PROGRESS_LEN) return;
     conn->body_mark = body_len;
     set_timer(worker, conn, TIMING_REQUEST, options->stall_timeout_ms);
   } else if (conn->timing != TIMING_IDLE) {
@@ -446,15 +480,25 @@ void conn_timed_out(struct worker *worker, struct conn *conn) {
     break;
   }
   case TIMING_SEND:
-    CONN_COUNT_END(worker, conn, n_stalls);
-    conn_kill(worker, conn, true);
-    break;
   case TIMING_LINGER:
-    conn_kill(worker, conn, true);
+    if (timing == TIMING_LINGER && is_all_acked(conn)) {
+      conn_kill(worker, conn, false);
+    } else if (has_stalled(worker, conn)) {
+      CONN_COUNT_END(worker, conn, n_stalls);
+      conn_kill(worker, conn, true);
+    } else if (timing == TIMING_SEND) {
+      set_send_timer(worker, conn);
+    } else {
+      set_timer(worker, conn, TIMING_LINGER, LINGER_MS);
+    }
     break;
   case TIMING_NONE:
     break;
   }
+}
+
+bool conn_is_owed(const struct conn *conn) {
+  return conn->phase != CONN_DEAD && (conn->exchange != NULL || conn->wire != NULL || !is_all_acked(conn));
 }
 
 void conn_drain(struct worker *worker, struct conn *conn) {

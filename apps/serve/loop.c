@@ -360,8 +360,9 @@ static void for_each_conn(struct worker *worker, void (*call)(struct worker *wor
 }
 
 static void cut(struct worker *worker, struct conn *conn) {
-  if (conn->exchange != NULL || conn->wire != NULL) worker->n_cut++; /* something was owed */
-  conn_kill(worker, conn, true);
+  bool is_owed = conn_is_owed(conn);
+  if (is_owed) worker->n_cut++;
+  conn_kill(worker, conn, is_owed);
 }
 
 static void obey_stop(struct worker *worker) {

@@ -189,6 +189,61 @@ def half_closed_connections_are_answered(context):
             check(len(data) > 3 * MIB, f"{len(data)} bytes came after close_notify")
 
 
+def read_up_to(client, data, length):
+    """Reads as fast as it comes: that grows the kernel's buffers on both sides to their full size."""
+    while len(data) < length:
+        piece = client.read()
+        check(piece, f"ended by {client.ended} after {len(data)} bytes")
+        data += piece
+
+
+@case
+def slow_readers_get_all_of_the_last_answer(context):
+    """The server is done with a connection long before a slow peer is: what the kernel still holds must arrive."""
+    tree(context)
+    name, digest = context.file("slow-24.bin", 24 * MIB)
+    with Server(context, root=context.root) as server:
+        for how in ("close", "stop"):
+            with HttpClient(server.port) as client:
+                client.send(request("/" + name, *["Connection: close"] * (how == "close")))
+                data = bytearray()
+                read_up_to(client, data, 22 * MIB)
+                if how == "stop":
+                    server.process.send_signal(signal.SIGTERM)
+                time.sleep(4)
+                data += client.read_all()
+                check(client.ended == "close_notify", f"{how}: ended by {client.ended} after {len(data)} bytes")
+                body = data[data.index(b"\r\n\r\n") + 4:]
+                check(hashlib.sha256(body).hexdigest() == digest, f"{how}: {len(body)} bytes that differ")
+        status = server.wait(20)
+        check(status == 0, f"exit {status}: {shorten(server.errors())}")
+        server.has_ended = True
+
+
+@case
+def slow_readers_who_go_on_are_no_stall(context):
+    """The kernel asks for more only when a third of its buffer is free. A peer that takes longer for that than
+    --stall-timeout, but does take something, has not stalled; one that takes nothing has."""
+    tree(context)
+    name, _ = context.file("large-64.bin", 64 * MIB)
+    with Server(context, "--stall-timeout", "2", root=context.root) as server:
+        with HttpClient(server.port) as client:
+            client.send(request("/" + name))
+            data = bytearray()
+            read_up_to(client, data, 24 * MIB)
+            for _ in range(70):
+                read_up_to(client, data, len(data) + 30000)
+                time.sleep(0.1)
+            read_up_to(client, data, 64 * MIB)
+        with HttpClient(server.port) as client:
+            client.send(request("/" + name))
+            data = bytearray()
+            read_up_to(client, data, 24 * MIB)
+            time.sleep(6)
+            client.read_all()
+            check(client.ended == "reset", f"who takes nothing: {client.ended}")
+
+
 @case
 def bodies_are_dropped(context):
     """A request's body is of no use here: up to a bound it is read and the connection goes on."""
