@@ -70,9 +70,12 @@ static void watch_progress(struct worker *worker, struct conn *conn) {
   conn->progress_ms = worker->now_ms;
 }
 
+/* Patience is shorter for those who hold a buffer that others wait for: who reads nothing must not stop who does. */
 static bool has_stalled(struct worker *worker, struct conn *conn) {
+  uint64_t limit_ms = worker->server->options->stall_timeout_ms;
+  if (conn->wire != NULL && !list_is_empty(&conn->wire_pool->waiters)) limit_ms /= 4;
   watch_progress(worker, conn);
-  return worker->now_ms - conn->progress_ms >= worker->server->options->stall_timeout_ms;
+  return worker->now_ms - conn->progress_ms >= limit_ms;
 }
 
 /* Looks several times within a --stall-timeout, which thus is kept within a quarter. */
