@@ -6,6 +6,7 @@
 #include "engine/portable/ghash.h"
 #include "engine/portable/kernels.h"
 #include "engine/portable/text.h"
+#include "engine/stream.h"
 
 struct gcm_key {
   struct sl_aes_key aes;
@@ -101,10 +102,59 @@ static void open(struct sl_aead_job *const *jobs, size_t n) {
   }
 }
 
+/* ---- texts in pieces ----------------------------------------------------------------------------------------- */
+
+static void stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
+  uint8_t stream[SL_AES_BLOCKS_LEN];
+  key_stream(stream, gcm_key(key), s->nonce, s->counter++);
+  memcpy(&s->hash[2], stream, 16);
+  sl_wipe(stream, sizeof stream);
+}
+
+static void stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
+  struct sl_gf128 hash = sl_gf128_load((const uint8_t *)s->hash);
+  hash = sl_ghash(hash, gcm_key(key)->h_div_x, blocks, 16 * n);
+  sl_gf128_store((uint8_t *)s->hash, hash);
+}
+
+static void stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in, size_t n,
+                         bool is_open) {
+  uint8_t stream[SL_AES_BLOCKS_LEN], text[SL_AES_BLOCKS_LEN];
+  for (size_t done = 0, n_now; done < n; done += n_now) {
+    n_now = n - done < 4 ? n - done : 4;
+    key_stream(stream, gcm_key(key), s->nonce, s->counter);
+    s->counter += (uint32_t)n_now;
+    memcpy(text, in + 16 * done, 16 * n_now);
+    if (is_open) stream_absorb(s, key, text, n_now);
+    sl_text_xor(text, stream, 16 * n_now);
+    if (!is_open) stream_absorb(s, key, text, n_now);
+    memcpy(out + 16 * done, text, 16 * n_now);
+  }
+  sl_wipe(stream, sizeof stream);
+  sl_wipe(text, sizeof text);
+}
+
+static void stream_key_stream(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *unit) {
+  uint8_t stream[SL_AES_BLOCKS_LEN];
+  key_stream(stream, gcm_key(key), s->nonce, s->counter++);
+  memcpy(unit, stream, 16);
+  sl_wipe(stream, sizeof stream);
+}
+
+static void stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
+  uint8_t lengths[16]; /* in bits */
+  sl_store64_be(lengths, 8 * s->aad_len);
+  sl_store64_be(lengths + 8, 8 * s->text_len);
+  stream_absorb(s, key, lengths, 1);
+  memcpy(tag, s->hash, 16);
+  sl_text_xor(tag, (const uint8_t *)&s->hash[2], 16);
+}
+
 const struct sl_kernel sl_kernel_gcm_portable = {
     .name = "gcm_portable",
     .algorithm = SL_ALG_AES_GCM,
     .needs = 0,
     .aead = {{SL_AES_128_GCM, 16, 16 + sizeof(struct gcm_key), expand128, seal, open},
              {SL_AES_256_GCM, 32, 16 + sizeof(struct gcm_key), expand256, seal, open}},
+    .stream = {16, stream_start, stream_absorb, stream_crypt, stream_key_stream, stream_tag},
 };
