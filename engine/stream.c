@@ -65,12 +65,9 @@ static void absorb(struct sl_stream *s, const struct sl_aead_key *key, const uin
   if (s->n_block > 0) memcpy(s->block, data + len - s->n_block, s->n_block);
 }
 
-/* Fills the block that is under way up with zeros: the end of the AAD, and of the text. */
-static void absorb_padding(struct sl_stream *s, const struct sl_aead_key *key) {
-  if (s->n_block == 0) return;
-  memset(s->block + s->n_block, 0, 16u - s->n_block);
-  s->ops->absorb(s, key, s->block, 1);
-  s->n_block = 0;
+/* Zeros behind the block that is under way: the end of the AAD, and of the text. */
+static void pad(struct sl_stream *s) {
+  if (s->n_block > 0) memset(s->block + s->n_block, 0, 16u - s->n_block);
 }
 
 sl_err sl_stream_aad(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *aad, size_t len) {
@@ -100,7 +97,7 @@ sl_err sl_stream_text(struct sl_stream *s, const struct sl_aead_key *key, uint8_
   if (s->ops == NULL) return SL_E_STATE;
   if (len > (is_gcm(key) ? SL_AEAD_TEXT_MAX : CHAPOLY_TEXT_MAX) - s->text_len) return SL_E_LENGTH;
   if (len == 0) return SL_OK;
-  if (s->text_len == 0) absorb_padding(s, key);
+  if (s->text_len == 0) pad(s);
   s->text_len += len;
 
   if (s->n_unit > 0) {
@@ -110,18 +107,12 @@ sl_err sl_stream_text(struct sl_stream *s, const struct sl_aead_key *key, uint8_
     out += n;
     len -= n;
   }
-  size_t n_units = len / s->ops->unit_len, n_whole = n_units * s->ops->unit_len;
-  if (n_units > 0) s->ops->crypt(s, key, out, in, n_units, is_open);
-  if (len > n_whole) {
-    s->ops->key_stream(s, key, s->unit);
-    s->n_unit = s->ops->unit_len;
-    text_in_unit(s, key, out + n_whole, in + n_whole, len - n_whole, is_open);
-  }
+  if (len > 0) s->ops->crypt(s, key, out, in, len, is_open);
   return SL_OK;
 }
 
 void sl_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t tag[static SL_AEAD_TAG_LEN]) {
-  absorb_padding(s, key);
+  pad(s);
   s->ops->tag(s, key, tag);
   sl_wipe(s, sizeof *s);
 }

@@ -16,7 +16,7 @@ struct sl_stream {
   const struct sl_stream_ops *ops;
   uint64_t aad_len, text_len; /* bytes so far */
   /* The kernel's: where the key stream is, and the hash (kernel.h). */
-  uint8_t nonce[SL_AEAD_NONCE_LEN];
+  uint8_t nonce[SL_AEAD_NONCE_LEN] __attribute__((aligned(16)));
   uint32_t counter;
   uint64_t hash[8];
   /* What is left of the last piece. */

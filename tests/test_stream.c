@@ -139,7 +139,7 @@ static void test_any_nonce(void **state) {
   each_kernel(any_nonce);
 }
 
-/* A counter that goes round within a vector, and back: the text under it is what single blocks of key stream make it. */
+/* A counter that goes round, anywhere in a vector: the text under it is what it is in single blocks. */
 static void counter_goes_round(const struct aead_kernel *k) {
   static const uint8_t zeros[TEXT_MAX];
   static uint8_t whole[TEXT_MAX];
@@ -154,7 +154,7 @@ static void counter_goes_round(const struct aead_kernel *k) {
     assert_int_equal(sl_stream_text(&s, &key, whole, zeros, 60 * 16, false), SL_OK);
     for (size_t i = 0; i < 60; i++) {
       uint8_t block[16];
-      single.ops->key_stream(&single, &key, block);
+      assert_int_equal(sl_stream_text(&single, &key, block, zeros, 16, false), SL_OK);
       assert_memory_equal(whole + 16 * i, block, 16);
     }
     assert_int_equal(s.counter, 60 - before);

@@ -37,37 +37,26 @@ INLINE struct gcm_stream gcm_stream_load(const struct sl_stream *s, const struct
       .powers_end = gcm_powers_end(key, rounds),
       .is_256 = rounds == 14,
       .counter = block_load_all(s->nonce),
-      .acc = gcm_reversed(v_load_lanes((const uint8_t *)s->hash, 1)),
+      .acc = gcm_reversed(v_low(block_load_all((const uint8_t *)s->hash))),
   };
 }
 _Static_assert(offsetof(struct sl_stream, counter) == offsetof(struct sl_stream, nonce) + SL_AEAD_NONCE_LEN,
                "nonce and counter are loaded as one block");
 
+/* Stores are as wide as the loads of the next call, which need not wait for them then. */
 INLINE void gcm_stream_save(struct sl_stream *s, const struct gcm_stream *g) {
   block_store_all((uint8_t *)s->hash, v_lane(gcm_reversed(g->acc), 0));
-  s->counter = (uint32_t)_mm_extract_epi32(g->counter, 3);
-}
-
-/* ---- single blocks ------------------------------------------------------------------------------------------- */
-
-/* Encrypts the next counter block. */
-INLINE __m128i gcm_stream_block(struct gcm_stream *g) {
-  __m128i x = _mm_xor_si128(gcm_counter_block(g->counter), block_load_all(g->rounds_begin));
-  for (const uint8_t *k = g->rounds_begin + 16; k < g->rounds_last; k += 16) x = _mm_aesenc_si128(x, block_load_all(k));
-  g->counter = _mm_add_epi32(g->counter, _mm_set_epi32(1, 0, 0, 0));
-  return _mm_aesenclast_si128(x, block_load_all(g->rounds_last));
+  block_store_all(s->nonce, g->counter);
 }
 
 static void gcm_stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
   struct gcm_stream g = gcm_stream_load(s, key);
-  block_store_all((uint8_t *)&s->hash[2], gcm_stream_block(&g));
-  s->counter++;
-}
-
-static void gcm_stream_key_stream(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *unit) {
-  struct gcm_stream g = gcm_stream_load(s, key);
-  block_store_all(unit, gcm_stream_block(&g));
-  s->counter++;
+  g.counter = _mm_set_epi32((int)s->counter, (int)sl_load32_le(s->nonce + 8), (int)sl_load32_le(s->nonce + 4),
+                            (int)sl_load32_le(s->nonce)); /* it was stored in such pieces */
+  __m128i x = _mm_xor_si128(gcm_counter_block(g.counter), block_load_all(g.rounds_begin));
+  for (const uint8_t *k = g.rounds_begin + 16; k < g.rounds_last; k += 16) x = _mm_aesenc_si128(x, block_load_all(k));
+  block_store_all((uint8_t *)&s->hash[2], _mm_aesenclast_si128(x, block_load_all(g.rounds_last)));
+  block_store_all(s->nonce, _mm_add_epi32(g.counter, _mm_set_epi32(1, 0, 0, 0)));
 }
 
 /* ---- groups -------------------------------------------------------------------------------------------------- */
@@ -97,15 +86,29 @@ INLINE void gcm_stream_hash(struct gcm_stream *g, const v hash[], unsigned n_vec
   g->acc = gcm_stream_reduced(sum);
 }
 
+/* A text's last vector has n bytes, not whole blocks: what is over of the ciphertext, and of the key stream. */
+INLINE void gcm_stream_over(struct sl_stream *s, v cipher, v key_stream, size_t n) {
+  uint8_t bytes[V_BYTES];
+  size_t n_block = n % 16;
+  v_store(bytes, cipher);
+  block_store_all(s->block, block_load_all(bytes + n - n_block));
+  v_store(bytes, key_stream);
+  block_store_all(s->unit, block_load_all(bytes + n - n_block));
+  sl_wipe(bytes, sizeof bytes);
+  s->n_block = (uint8_t)n_block;
+  s->n_unit = (uint8_t)(16 - n_block);
+}
+
 INLINE void gcm_stream_round(const struct gcm_stream *g, v x[], unsigned n_vecs, unsigned round) {
   v k = v_load_all(g->rounds_begin + 16 * round);
   UNROLL for (unsigned j = 0; j < n_vecs; j++) x[j] = v_aesenc(x[j], k);
 }
 
-/* Seals or opens n_vecs vectors of n_blocks blocks in all, and hashes, where there is one, the full group before them in
- * `hash`, which gets theirs. n_vecs and `has_before` are constants wherever this is called, n_blocks of full groups too. */
-INLINE void gcm_stream_group(struct gcm_stream *g, uint8_t *out, const uint8_t *in, v hash[V_GROUP], bool has_before,
-                             unsigned n_vecs, size_t n_blocks, bool seal) {
+/* Seals or opens n_vecs vectors, and hashes, where there is one, the full group before them in `hash`, which gets theirs. They
+ * have `len` bytes in all; where the last block is not whole, `s` gets what is over, and `hash` nothing of it. n_vecs and
+ * `has_before` are constants wherever this is called, len of full groups too. */
+INLINE void gcm_stream_group(struct gcm_stream *g, struct sl_stream *s, uint8_t *out, const uint8_t *in,
+                             v hash[V_GROUP], bool has_before, unsigned n_vecs, size_t len, bool seal) {
   v x[V_GROUP], counters = v_add32(v_all(g->counter), v_load((const uint8_t *)gcm_lane_numbers));
   v first_key = v_load_all(g->rounds_begin);
   const v turned = v_all(_mm_set_epi8(12, 13, 14, 15, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
@@ -114,7 +117,7 @@ INLINE void gcm_stream_group(struct gcm_stream *g, uint8_t *out, const uint8_t *
     x[j] = v_xor(v_shuffle(counters, turned), first_key);
     counters = v_add32(counters, v_all(_mm_set_epi32(V_LANES, 0, 0, 0)));
   }
-  g->counter = _mm_add_epi32(g->counter, _mm_set_epi32((int)n_blocks, 0, 0, 0));
+  g->counter = _mm_add_epi32(g->counter, _mm_set_epi32((int)((len + 15) / 16), 0, 0, 0));
   __asm__("" : "+r"(g->rounds_begin)); /* keeps the compiler from loading round keys ahead, only to spill them */
 
   UNROLL for (unsigned round = 1; round <= 9; round++) {
@@ -130,33 +133,40 @@ INLINE void gcm_stream_group(struct gcm_stream *g, uint8_t *out, const uint8_t *
 
   v last_key = v_load_all(g->rounds_last);
   UNROLL for (unsigned j = 0; j < n_vecs; j++) {
-    size_t at = (size_t)j * V_BYTES, n_lanes = n_blocks - V_LANES * j;
-    bool is_whole = j + 1 < n_vecs || n_blocks == (size_t)n_vecs * V_LANES;
-    v data = is_whole ? v_load(in + at) : v_load_lanes(in + at, n_lanes);
+    size_t at = (size_t)j * V_BYTES, n = len - at;
+    bool is_whole = j + 1 < n_vecs || len == (size_t)n_vecs * V_BYTES;
+    v data = is_whole ? v_load(in + at) : v_load_span(in + at, 0, n);
     v done = v_aesenclast(x[j], v_xor(data, last_key));
     if (is_whole) {
       v_store(out + at, done);
     } else {
-      v_store_span(out + at, 0, 16 * n_lanes, done);
-      if (seal) done = v_keep_span(done, 0, 16 * n_lanes);
+      v_store_span(out + at, 0, n, done);
+      v cipher = seal ? done : data;
+      if (n % 16 > 0) gcm_stream_over(s, cipher, v_aesenclast(x[j], last_key), n);
+      data = done = v_keep_span(cipher, 0, n & ~(size_t)15);
     }
     hash[j] = gcm_reversed(seal ? done : data);
   }
 }
 _Static_assert(V_GROUP <= 9, "every vector of a group is hashed in some round");
 
-/* The last group of a piece: any number of blocks under GROUP_BLOCKS, and each number of vectors has its code. */
-INLINE void gcm_stream_rest(struct gcm_stream *g, uint8_t *out, const uint8_t *in, v hash[V_GROUP], bool has_before,
-                            size_t n_blocks, bool seal) {
-  switch ((n_blocks + V_LANES - 1) / V_LANES) {
+/* The last group of a piece, under GROUP_LEN bytes: each number of vectors has its code. */
+INLINE void gcm_stream_rest(struct gcm_stream *g, struct sl_stream *s, uint8_t *out, const uint8_t *in, v hash[V_GROUP],
+                            bool has_before, size_t len, bool seal) {
+  size_t n_blocks = len / 16;
+  switch ((len + V_BYTES - 1) / V_BYTES) {
   case 0:
     if (has_before) gcm_stream_hash(g, hash, V_GROUP, GROUP_BLOCKS);
     break;
 #define REST(n)                                                                                                        \
   case n:                                                                                                              \
     if (n > V_GROUP) break;                                                                                            \
-    gcm_stream_group(g, out, in, hash, has_before, n, n_blocks, seal);                                                 \
-    gcm_stream_hash(g, hash, n, n_blocks);                                                                             \
+    gcm_stream_group(g, s, out, in, hash, has_before, n, len, seal);                                                   \
+    if (n_blocks > V_LANES * (n - 1)) {                                                                                \
+      gcm_stream_hash(g, hash, n, n_blocks);                                                                           \
+    } else if (n > 1) {                                                                                                \
+      gcm_stream_hash(g, hash, n - 1, n_blocks);                                                                       \
+    }                                                                                                                  \
     break;
     REST(1)
     REST(2)
@@ -171,65 +181,75 @@ INLINE void gcm_stream_rest(struct gcm_stream *g, uint8_t *out, const uint8_t *i
 }
 _Static_assert(V_GROUP <= 8, "every number of vectors has its case");
 
-INLINE void gcm_stream_blocks(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
-                              size_t n, bool seal) {
+INLINE void gcm_stream_text(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
+                            size_t len, bool seal) {
   struct gcm_stream g = gcm_stream_load(s, key);
   v hash[V_GROUP];
-  if (n < GROUP_BLOCKS) {
-    gcm_stream_rest(&g, out, in, hash, false, n, seal);
+  if (s->n_block > 0) {
+    hash[0] = gcm_reversed(v_low(block_load_all(s->block)));
+    gcm_stream_hash(&g, hash, 1, 1);
+  }
+  s->n_block = s->n_unit = 0;
+  if (len < GROUP_LEN) {
+    gcm_stream_rest(&g, s, out, in, hash, false, len, seal);
   } else {
-    gcm_stream_group(&g, out, in, hash, false, V_GROUP, GROUP_BLOCKS, seal);
-    while (n -= GROUP_BLOCKS, in += 16 * GROUP_BLOCKS, out += 16 * GROUP_BLOCKS, n >= GROUP_BLOCKS) {
-      gcm_stream_group(&g, out, in, hash, true, V_GROUP, GROUP_BLOCKS, seal);
+    gcm_stream_group(&g, s, out, in, hash, false, V_GROUP, GROUP_LEN, seal);
+    while (len -= GROUP_LEN, in += GROUP_LEN, out += GROUP_LEN, len >= GROUP_LEN) {
+      gcm_stream_group(&g, s, out, in, hash, true, V_GROUP, GROUP_LEN, seal);
     }
-    gcm_stream_rest(&g, out, in, hash, true, n, seal);
+    gcm_stream_rest(&g, s, out, in, hash, true, len, seal);
   }
   gcm_stream_save(s, &g);
 }
 
 static __attribute__((noinline)) void gcm_stream_seal(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out,
-                                                      const uint8_t *in, size_t n) {
-  gcm_stream_blocks(s, key, out, in, n, true);
+                                                      const uint8_t *in, size_t len) {
+  gcm_stream_text(s, key, out, in, len, true);
 }
 static __attribute__((noinline)) void gcm_stream_open(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out,
-                                                      const uint8_t *in, size_t n) {
-  gcm_stream_blocks(s, key, out, in, n, false);
+                                                      const uint8_t *in, size_t len) {
+  gcm_stream_text(s, key, out, in, len, false);
 }
 static void gcm_stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
-                             size_t n, bool is_open) {
+                             size_t len, bool is_open) {
   if (is_open) {
-    gcm_stream_open(s, key, out, in, n);
+    gcm_stream_open(s, key, out, in, len);
   } else {
-    gcm_stream_seal(s, key, out, in, n);
+    gcm_stream_seal(s, key, out, in, len);
   }
 }
 
 /* AAD is short, or in large pieces rare: groups of as many blocks as one vector has. */
-INLINE void gcm_stream_hash_blocks(struct gcm_stream *g, const uint8_t *blocks, size_t n) {
+static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
+  struct gcm_stream g = gcm_stream_load(s, key);
   for (; n >= V_LANES; n -= V_LANES, blocks += V_BYTES) {
     v hash = gcm_reversed(v_load(blocks));
-    gcm_stream_hash(g, &hash, 1, V_LANES);
+    gcm_stream_hash(&g, &hash, 1, V_LANES);
   }
   if (n > 0) {
     v hash = gcm_reversed(v_load_lanes(blocks, n));
-    gcm_stream_hash(g, &hash, 1, n);
+    gcm_stream_hash(&g, &hash, 1, n);
   }
-}
-
-static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
-  struct gcm_stream g = gcm_stream_load(s, key);
-  gcm_stream_hash_blocks(&g, blocks, n);
   gcm_stream_save(s, &g);
 }
 
+/* (acc + lengths) H, or with a last block (acc + block) H^2 + lengths H, and the mask. */
 static void gcm_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
   struct gcm_stream g = gcm_stream_load(s, key);
-  v lengths = v_all(_mm_set_epi64x((long long)(8 * s->aad_len), (long long)(8 * s->text_len)));
-  v ghash = gcm_reversed(gcm_reduced(gcm_product(v_xor(g.acc, lengths), v_load_all(g.powers_end - 16))));
-  block_store_all(tag, _mm_xor_si128(v_lane(ghash, 0), block_load_all((const uint8_t *)&s->hash[2])));
+  v lengths = v_low(_mm_set_epi64x((long long)(8 * s->aad_len), (long long)(8 * s->text_len)));
+  v h = v_load_all(g.powers_end - 16);
+  struct gcm_sum sum;
+  if (s->n_block > 0) {
+    v block = v_xor(g.acc, gcm_reversed(v_low(block_load_all(s->block))));
+    sum = gcm_added(gcm_product(block, v_load_all(g.powers_end - 32)), gcm_product(lengths, h), false);
+  } else {
+    sum = gcm_product(v_xor(g.acc, lengths), h);
+  }
+  __m128i ghash = v_lane(gcm_reversed(gcm_reduced(sum)), 0);
+  block_store_all(tag, _mm_xor_si128(ghash, block_load_all((const uint8_t *)&s->hash[2])));
 }
 
 #define GCM_STREAM_OPS                                                                                                 \
-  { 16, gcm_stream_start, gcm_stream_absorb, gcm_stream_crypt, gcm_stream_key_stream, gcm_stream_tag }
+  { 16, gcm_stream_start, gcm_stream_absorb, gcm_stream_crypt, gcm_stream_tag }
 
 #endif
