@@ -1,8 +1,9 @@
 /* cipher_gcm.c - AES-GCM as EVP sees it: nonces of any length, texts in pieces, TLS 1.2 records with explicit nonces
  * (RFC 5288 3), and nonces that count themselves (SP 800-38D 8.2.1), as OpenSSH uses them.
  *
- * It answers as OpenSSL's own AES-GCM does, call for call (tests/test_provider.c), but for one thing: a new key ends the
- * text under way and uses up its IV, where OpenSSL would go on with an all-zero counter. */
+ * It answers as OpenSSL's own AES-GCM does, call for call (tests/test_provider.c), but for two things. A new key ends the
+ * text under way and uses up its IV, where OpenSSL goes on with an all-zero counter block. And a text whose tag was wrong is
+ * over, where OpenSSL goes on with a hash that no text has. */
 #include "bytes.h"
 #include "cipher.h"
 #include "params.h"
@@ -108,7 +109,6 @@ static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t
 
   if (in == NULL) {
     if (g->c.is_open && !g->has_tag_len) return prov_fail(g->c.prov, PROV_E_NO_TAG);
-    /* Over even where the tag is wrong: nobody gets a second guess out of one text. */
     g->iv_state = IV_OVER;
     if (!cipher_end(&g->c, g->tag_len)) return 0;
     if (!g->c.is_open) {
