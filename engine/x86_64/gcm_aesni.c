@@ -2,6 +2,8 @@
 #include "engine/x86_64/vec128.h"
 
 #include "engine/x86_64/gcm_template.h"
+
+#include "engine/x86_64/gcm_stream.h"
 #include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_gcm_aesni = {
@@ -9,4 +11,5 @@ const struct sl_kernel sl_kernel_gcm_aesni = {
     .algorithm = SL_ALG_AES_GCM,
     .needs = SL_CPU(SSSE3) | SL_CPU(SSE41) | SL_CPU(AES) | SL_CPU(PCLMUL),
     .aead = GCM_KERNEL_OPS,
+    .stream = GCM_STREAM_OPS,
 };

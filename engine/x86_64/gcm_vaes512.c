@@ -2,6 +2,8 @@
 #include "engine/x86_64/vec512.h"
 
 #include "engine/x86_64/gcm_template.h"
+
+#include "engine/x86_64/gcm_stream.h"
 #include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_gcm_vaes512 = {
@@ -11,4 +13,5 @@ const struct sl_kernel sl_kernel_gcm_vaes512 = {
              SL_CPU(VAES) | SL_CPU(VPCLMUL) | SL_CPU(AVX512F) | SL_CPU(AVX512BW) | SL_CPU(AVX512DQ) | SL_CPU(AVX512VL) |
              SL_CPU(WIDE512),
     .aead = GCM_KERNEL_OPS,
+    .stream = GCM_STREAM_OPS,
 };

@@ -31,6 +31,10 @@ static inline void v_store(uint8_t *p, v x) {
 static inline v v_all(__m128i x) {
   return _mm256_broadcastsi128_si256(x);
 }
+/* A block in lane 0, zeros in the others. */
+static inline v v_low(__m128i x) {
+  return _mm256_zextsi128_si256(x);
+}
 static inline v v_load_all(const uint8_t *p) {
   return _mm256_broadcastsi128_si256(block_load_all(p));
 }
