@@ -143,7 +143,7 @@ INLINE void gcm_stream_group(struct gcm_stream *g, struct sl_stream *s, uint8_t 
       v_store_span(out + at, 0, n, done);
       v cipher = seal ? done : data;
       if (n % 16 > 0) gcm_stream_over(s, cipher, v_aesenclast(x[j], last_key), n);
-      data = done = v_keep_span(cipher, 0, n & ~(size_t)15);
+      data = done = v_take_span(v_zero(), cipher, 0, n & ~(size_t)15);
     }
     hash[j] = gcm_reversed(seal ? done : data);
   }

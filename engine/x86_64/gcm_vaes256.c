@@ -1,9 +1,10 @@
 /* gcm_vaes256.c - AES-GCM two blocks a vector: VAES and VPCLMULQDQ without AVX-512 (Zen 3, Alder Lake, Sierra Forest). */
 #include "engine/x86_64/vec256.h"
 
-#include "engine/x86_64/gcm_template.h"
+#include "engine/x86_64/gcm_narrow.h"
 
 #include "engine/x86_64/gcm_stream.h"
+#include "engine/x86_64/gcm_table.h"
 #include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_gcm_vaes256 = {

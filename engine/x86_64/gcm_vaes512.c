@@ -1,9 +1,10 @@
 /* gcm_vaes512.c - AES-GCM four blocks a vector: VAES, VPCLMULQDQ and AVX-512 (Ice Lake, Zen 4 and later). */
 #include "engine/x86_64/vec512.h"
 
-#include "engine/x86_64/gcm_template.h"
+#include "engine/x86_64/gcm_wide.h"
 
 #include "engine/x86_64/gcm_stream.h"
+#include "engine/x86_64/gcm_table.h"
 #include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_gcm_vaes512 = {
