@@ -27,6 +27,8 @@ sl_err sl_batch_init(struct sl_batch *batch, size_t n_records, void *mem, size_t
 }
 
 void sl_batch_wipe(struct sl_batch *batch) {
+  /* Its own records keep their last nonces, which tell IVs. They are where its memory begins. */
+  if (batch->cap > 0) sl_wipe((struct sl_record *)(void *)batch->records - batch->cap, sl_batch_mem_len(batch->cap));
   *batch = (struct sl_batch){0};
 }
 
@@ -34,11 +36,17 @@ size_t sl_batch_room(const struct sl_batch *batch) {
   return batch->cap - batch->n_records;
 }
 
-sl_err sl_batch_add(struct sl_batch *batch, struct sl_record *record) {
+sl_err sl_batch_add_lent(struct sl_batch *batch, struct sl_record *record) {
   if (record->err != SL_E_PENDING) return SL_E_ARG;
   if (batch->n_records == batch->cap) return SL_E_FULL;
   batch->records[batch->n_records++] = record;
   return SL_OK;
+}
+
+sl_err sl_batch_add(struct sl_batch *batch, struct sl_record *record) {
+  record->owner = NULL; /* a caller's record may come from anywhere: nothing but what it was described with is set */
+  record->is_lent = false;
+  return sl_batch_add_lent(batch, record);
 }
 
 struct sl_record *sl_batch_lend(struct sl_batch *batch, struct sl_task *owner) {

@@ -110,6 +110,7 @@ static sl_err seal_describe(struct sl_record *record, struct sl_record_key *key,
     job->len = g.len + 1 + pad_len;
     job->tail_len = 0;
   }
+  sl_aead_key_prefetch(&key->aead);
   job->key = &key->aead;
   job->out = body;
   job->tag = wire + wire_len - SL_AEAD_TAG_LEN;
@@ -147,6 +148,7 @@ static sl_err open_describe(struct sl_record *record, struct sl_record_key *key,
   if (plain != body && ranges_overlap(plain, text_len, wire, wire_len)) return SL_E_OVERLAP;
 
   struct sl_aead_job *job = &record->job;
+  sl_aead_key_prefetch(&key->aead);
   job->key = &key->aead;
   job->in = body;
   job->out = plain;
@@ -183,7 +185,7 @@ static sl_err open_finish(struct sl_record *record) {
   }
   if (job->len > SL_RECORD_TEXT_MAX || type == 0) {
     sl_wipe(job->out, job->len);
-    return type == 0 ? SL_E_NO_CONTENT_TYPE : SL_E_LENGTH;
+    return job->len > SL_RECORD_TEXT_MAX ? SL_E_LENGTH : SL_E_NO_CONTENT_TYPE;
   }
   record->type = type;
   record->plain_len = len;

@@ -29,10 +29,12 @@ struct sl_work {
 void sl_batch_wake(struct sl_batch *batch, struct sl_task *task);
 /* Queues work. */
 void sl_batch_submit(struct sl_batch *batch, struct sl_work *work);
-/* Lends one of the batch's own records, zeroed, with room for it assured: fill it, then sl_batch_add() it. NULL when the
+/* Lends one of the batch's own records, zeroed, with room for it assured: fill it, then sl_batch_add_lent() it. NULL when the
  * batch is full. With an owner, the owner is woken when it is done and gives it back with sl_batch_return(); without,
  * it goes back by itself. */
 struct sl_record *sl_batch_lend(struct sl_batch *batch, struct sl_task *owner);
+/* errors: SL_E_ARG it is not pending; it stays lent */
+SL_MUST_USE sl_err sl_batch_add_lent(struct sl_batch *batch, struct sl_record *record);
 void sl_batch_return(struct sl_batch *batch, struct sl_record *record);
 
 #endif

@@ -163,7 +163,7 @@ static sl_err send_record(struct sl_conn *conn, struct sl_batch *batch, const ui
   if (record == NULL) return SL_E_FULL;
   sl_err err =
       sl_record_seal(record, &conn->write, SL_CONTENT_APPLICATION_DATA, &piece, 1, 0, wire, SL_RECORD_WIRE_LEN(len, 0));
-  if (!err) err = sl_batch_add(batch, record);
+  if (!err) err = sl_batch_add_lent(batch, record);
   if (err) sl_batch_return(batch, record);
   return err;
 }

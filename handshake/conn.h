@@ -153,7 +153,7 @@ bool sl_server_take(struct sl_conn *conn, struct sl_batch *batch, const uint8_t 
 bool sl_server_go_on(struct sl_conn *conn, struct sl_batch *batch);
 /* Replaces the key of one direction by its successor. */
 SL_MUST_USE sl_err sl_conn_replace_key(struct sl_conn *conn, struct sl_record_key *key, struct sl_secret *secret);
-/* Erases and frees the handshake's memory, unless a signer still reads from it. */
+/* Erases and frees the handshake's memory; of what a signer still reads from, all that is secret. */
 void sl_handshake_free(struct sl_conn *conn);
 
 /* ---- output.c ------------------------------------------------------------------------------------------------- */

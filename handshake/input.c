@@ -12,10 +12,6 @@
 
 /* The text of a protected record as far as its length shows: what it has when it is not padded. */
 #define ASSUMED_TEXT_LEN(wire_len) ((wire_len)-SL_RECORD_OVERHEAD)
-/* A protected record holds at most 2^14 bytes of content and the type (5.4); no suite here expands it further, so
- * longer ones can be refused before they are decrypted. */
-#define PROTECTED_MAX 16401u /* calc: 2**14 + 1 + 16 */
-
 static size_t fragment_len(const uint8_t *header) {
   return sl_load16_be(header + 3);
 }
@@ -24,9 +20,11 @@ static bool is_content_type(uint8_t type) {
   return type >= SL_CONTENT_CHANGE_CIPHER_SPEC && type <= SL_CONTENT_APPLICATION_DATA;
 }
 
-/* Can a record begin like this? The version means nothing (5.1: "MUST be ignored for all purposes"). */
+/* Can a record begin like this? The version means nothing (5.1: "MUST be ignored for all purposes"). No suite here makes
+ * 256 bytes of expansion, but whether a record is too long inside is known only of an authentic one: forgeries up to this
+ * length are bad_record_mac, or early data (5.2). */
 static bool is_header_legal(const uint8_t *header) {
-  size_t max = header[0] == SL_CONTENT_APPLICATION_DATA ? PROTECTED_MAX : SL_RECORD_TEXT_MAX;
+  size_t max = header[0] == SL_CONTENT_APPLICATION_DATA ? SL_RECORD_FRAGMENT_MAX : SL_RECORD_TEXT_MAX;
   return is_content_type(header[0]) && fragment_len(header) <= max;
 }
 
@@ -133,7 +131,7 @@ sl_err sl_input_open(struct sl_conn *conn, struct sl_batch *batch) {
       break;
     }
     err = sl_record_open(record, key, wire, wire_len, conn->plain + conn->opened_end, text_len);
-    if (!err) err = sl_batch_add(batch, record);
+    if (!err) err = sl_batch_add_lent(batch, record);
     if (err) {
       sl_batch_return(batch, record);
       break;

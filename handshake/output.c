@@ -43,7 +43,7 @@ sl_err sl_output_flight(struct sl_conn *conn, struct sl_batch *batch, struct sl_
       continue;
     }
     err = seal_at_end(conn, record, key, SL_CONTENT_HANDSHAKE, data + at, text_len);
-    if (!err) err = sl_batch_add(batch, record);
+    if (!err) err = sl_batch_add_lent(batch, record);
     if (err) {
       sl_batch_return(batch, record);
     } else {

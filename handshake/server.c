@@ -120,11 +120,22 @@ static sl_err handshake_new(struct sl_conn *conn) {
   return SL_OK;
 }
 
+static void wipe_secrets(struct sl_handshake *hs) {
+  sl_record_key_wipe(&hs->read);
+  sl_record_key_wipe(&hs->write);
+  sl_wipe(&hs->schedule, sizeof hs->schedule);
+  sl_wipe(&hs->client_secret, sizeof hs->client_secret);
+  sl_wipe(&hs->server_secret, sizeof hs->server_secret);
+}
+
 void sl_handshake_free(struct sl_conn *conn) {
   struct sl_handshake *hs = conn->handshake;
-  /* The text to be signed belongs to the signer until it answers; nothing in it is secret. */
-  if (hs == NULL || hs->work_place == SL_WORK_AWAY) return;
+  if (hs == NULL) return;
   sl_buffer_free(&hs->flight);
+  if (hs->work_place == SL_WORK_AWAY) { /* the text to be signed belongs to the signer until it answers */
+    wipe_secrets(hs);
+    return;
+  }
   sl_wipe(hs, sizeof *hs);
   free(hs);
   conn->handshake = NULL;

@@ -2,8 +2,9 @@
 """Runs the test programs through ctest, pass by pass, and counts their test cases.
 
 A pass is one build and one environment. Test programs are cmocka's, scripts that speak TAP ("ok 1 - name"), or Python's
-unittest; a program that speaks none of these is one case. A program that dies, times out or leaves declared cases unrun has failed those cases.
-What is not run is printed as "n/a NAME: reason". The last line is "N passed, M failed[, K skipped]", alone.
+unittest; a program that speaks none of these is one case. A program that dies, times out or leaves declared cases unrun has
+failed those cases. What is not run is printed as "n/a NAME: reason". The last line is "N passed, M failed[, K skipped]",
+alone.
 
 Labels of tests (tests/CMakeLists.txt): kernel  runs once more under each kernel, in turn
                                         full    slow: only with --full

@@ -211,7 +211,7 @@ static void machine_step(struct sl_task *task, struct sl_batch *batch) {
     m->record = sl_batch_lend(batch, &m->task);
     assert_non_null(m->record);
     assert_int_equal(sl_record_seal(m->record, &keys[0], 23, &piece, 1, 0, m->wire, sizeof m->wire), SL_OK);
-    assert_int_equal(sl_batch_add(batch, m->record), SL_OK);
+    assert_int_equal(sl_batch_add_lent(batch, m->record), SL_OK);
     break;
   case 1:
     assert_int_equal(m->record->err, SL_OK);
@@ -245,6 +245,28 @@ static void rounds_go_on_until_all_wait(void **state) {
   free_batch(&batch);
 }
 
+static void callers_records_need_no_setup(void **state) {
+  (void)state;
+  struct sl_batch batch;
+  new_batch(&batch, 2);
+  struct iovec piece = {text, 5};
+  struct sl_record record;
+  memset(&record, 0xa5, sizeof record);
+  assert_int_equal(sl_record_seal(&record, &keys[0], 23, &piece, 1, 0, wires[0], WIRE_CAP), SL_OK);
+  assert_int_equal(sl_batch_add(&batch, &record), SL_OK);
+  sl_batch_run(&batch);
+  assert_int_equal(record.err, SL_OK);
+  size_t wire_len = record.wire_len;
+  memset(&record, 0xa5, sizeof record);
+  peers[0].seq = keys[0].seq - 1;
+  assert_int_equal(sl_record_open(&record, &peers[0], wires[0], wire_len, plains[0], WIRE_CAP), SL_OK);
+  assert_int_equal(sl_batch_add(&batch, &record), SL_OK);
+  sl_batch_run(&batch);
+  assert_int_equal(record.err, SL_OK);
+  assert_memory_equal(plains[0], text, 5);
+  free_batch(&batch);
+}
+
 static void lending_stops_when_the_batch_is_full(void **state) {
   (void)state;
   struct sl_batch batch;
@@ -255,7 +277,7 @@ static void lending_stops_when_the_batch_is_full(void **state) {
       struct sl_record *r = sl_batch_lend(&batch, NULL); /* goes back by itself */
       assert_non_null(r);
       assert_int_equal(sl_record_seal(r, &keys[1], 23, &piece, 1, 0, wires[i], WIRE_CAP), SL_OK);
-      assert_int_equal(sl_batch_add(&batch, r), SL_OK);
+      assert_int_equal(sl_batch_add_lent(&batch, r), SL_OK);
     }
     assert_null(sl_batch_lend(&batch, NULL));
     sl_batch_run(&batch);
@@ -283,13 +305,10 @@ static void bad_arguments(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_batch_size_seals_and_opens),
-      cmocka_unit_test(bad_records_fail_alone),
-      cmocka_unit_test(one_bad_record_in_every_place),
-      cmocka_unit_test(seals_and_opens_mix_in_one_run),
-      cmocka_unit_test(rounds_go_on_until_all_wait),
-      cmocka_unit_test(lending_stops_when_the_batch_is_full),
-      cmocka_unit_test(bad_arguments),
+      cmocka_unit_test(every_batch_size_seals_and_opens),     cmocka_unit_test(bad_records_fail_alone),
+      cmocka_unit_test(one_bad_record_in_every_place),        cmocka_unit_test(seals_and_opens_mix_in_one_run),
+      cmocka_unit_test(rounds_go_on_until_all_wait),          cmocka_unit_test(callers_records_need_no_setup),
+      cmocka_unit_test(lending_stops_when_the_batch_is_full), cmocka_unit_test(bad_arguments),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
 }

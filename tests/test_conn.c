@@ -84,9 +84,22 @@ ACT(long_ccs) {
 ACT(long_data) {
   RAW(c, "\x17\x03\x03\x41\x01");
 }
-ACT(padded_data) {
-  RAW(c, "\x17\x03\x03\x40\x12");
-} /* 2^14 + 18: allowed outside, too long inside */
+/* 2^14 + 18: longer than any suite here makes of a legal text, but only what is authentic is too long inside. */
+ACT(forged_18) {
+  sealed_of(c, 23, 16385, 0), c->wire.data[c->wire.len - 1] ^= 1;
+}
+ACT(forged_256) {
+  sealed_of(c, 23, 16623, 0), c->wire.data[100] ^= 1;
+}
+ACT(content_256) {
+  sealed_of(c, 23, 16623, 0);
+}
+ACT(padding_256) {
+  sealed_of(c, 22, 1, 16622);
+}
+ACT(zeros_256) {
+  sealed_of(c, 0, 0, 16623);
+}
 ACT(early_ccs) {
   PLAIN(c, 20, "\1");
 }
@@ -355,7 +368,11 @@ static const struct {
     ROW(RETRY, two_hellos, MESSAGE),
     ROW(FLIGHT, type_24, TYPE),
     ROW(FLIGHT, long_data, OVERFLOW),
-    ROW(FLIGHT, padded_data, OVERFLOW),
+    ROW(FLIGHT, forged_18, MAC),
+    ROW(FLIGHT, forged_256, MAC),
+    ROW(FLIGHT, content_256, OVERFLOW),
+    ROW(FLIGHT, padding_256, OVERFLOW),
+    ROW(FLIGHT, zeros_256, OVERFLOW),
     ROW(FLIGHT, ccs_2, TYPE),
     ROW(FLIGHT, ccs_11, TYPE),
     ROW(FLIGHT, empty_ccs, TYPE),
@@ -394,7 +411,11 @@ static const struct {
     ROW(OPEN, http, TYPE),
     ROW(OPEN, type_255, TYPE),
     ROW(OPEN, long_data, OVERFLOW),
-    ROW(OPEN, padded_data, OVERFLOW),
+    ROW(OPEN, forged_18, MAC),
+    ROW(OPEN, forged_256, MAC),
+    ROW(OPEN, content_256, OVERFLOW),
+    ROW(OPEN, padding_256, OVERFLOW),
+    ROW(OPEN, zeros_256, OVERFLOW),
     ROW(OPEN, early_ccs, TYPE),
     ROW(OPEN, plain_handshake, TYPE),
     ROW(OPEN, plain_close, TYPE),
@@ -560,7 +581,7 @@ static void early_record(struct client *c, size_t len) {
 }
 
 static void test_early_data_skipped(void **state) {
-  static const size_t lens[] = {1, 16, 17, 50, 1000, 16401};
+  static const size_t lens[] = {1, 16, 17, 50, 1000, 16640};
   (void)state;
   for (int retries = 0; retries < 2; retries++)
     for (size_t f = 0; f < 2; f++) {

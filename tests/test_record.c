@@ -158,6 +158,7 @@ static void inner_plaintext_rules(void **state) {
       {0, 0, 0, SL_E_NO_CONTENT_TYPE},
       {0, 30, 0, SL_E_NO_CONTENT_TYPE},
       {0, 16384, 0, SL_E_NO_CONTENT_TYPE},
+      {0, 16385, 0, SL_E_LENGTH},
       {16384, 0, 23, SL_OK},
       {0, 16384, 23, SL_OK},
       {16385, 0, 23, SL_E_LENGTH},

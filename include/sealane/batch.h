@@ -47,7 +47,7 @@ SL_API size_t sl_batch_mem_len(size_t n_records);
  * note:   the batch itself stays where it is until then, too: it points into itself
  * errors: SL_E_ARG n_records is 0 or mem NULL or misaligned; SL_E_SPACE mem_len is under sl_batch_mem_len(n_records) */
 SL_API SL_MUST_USE sl_err sl_batch_init(struct sl_batch *batch, size_t n_records, void *mem, size_t mem_len);
-/* Forgets everything; idempotent. The memory is the caller's again. */
+/* Forgets everything and erases the memory, which is the caller's again; idempotent. */
 SL_API void sl_batch_wipe(struct sl_batch *batch);
 
 /* Adds a record prepared by sl_record_seal() or sl_record_open().

@@ -81,7 +81,7 @@ SL_API SL_MUST_USE sl_err sl_record_seal(struct sl_record *record, struct sl_rec
  * errors: SL_E_ARG wire_len is not what the header says; SL_E_LENGTH the fragment is over SL_RECORD_FRAGMENT_MAX or too
  *         short to hold a type and a tag; SL_E_KEY, SL_E_SPACE, SL_E_SEQ, SL_E_OVERLAP
  * after:  the run sets err: SL_E_AUTH bad record (plain is zeroed), SL_E_NO_CONTENT_TYPE nothing but padding inside,
- *         SL_E_LENGTH content over SL_RECORD_TEXT_MAX */
+ *         SL_E_LENGTH content and padding over SL_RECORD_TEXT_MAX */
 SL_API SL_MUST_USE sl_err sl_record_open(struct sl_record *record, struct sl_record_key *key, const uint8_t *wire,
                                          size_t wire_len, uint8_t *plain, size_t plain_cap);
 

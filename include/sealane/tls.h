@@ -88,7 +88,8 @@ enum sl_conn_state {
 
 /* Makes a server connection of `config`. errors: SL_E_MEMORY, SL_E_STATE the config has no certificate, SL_E_KERNEL */
 SL_API SL_MUST_USE sl_err sl_conn_new(struct sl_conn **out, struct sl_config *config);
-/* Erases and frees; NULL is allowed. Must not be called between a feed or send and its run. */
+/* Erases and frees; NULL is allowed. Must not be called between any call that was given a batch and that batch's run:
+ * the connection, or its records, wait in it then. */
 SL_API void sl_conn_free(struct sl_conn *conn);
 
 SL_API enum sl_conn_state sl_conn_state(const struct sl_conn *conn);

@@ -1,6 +1,7 @@
 /* fuzz_aead.c - every AEAD kernel against the portable one, in the lengths, key mixes and places the input asks for.
  *
  * Each job lives in memory of exactly its size, so that AddressSanitizer sees a kernel that reaches past it. */
+#include "fuzz.h"
 #include "kernel.h"
 #include <sealane/aead.h>
 #include <stdlib.h>
@@ -104,8 +105,6 @@ static void compare(const struct sl_kernel *kernel, enum sl_aead aead, struct so
     free(tags[i]);
   }
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
   const struct source source = {data, len};

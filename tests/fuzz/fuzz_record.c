@@ -3,6 +3,7 @@
  * The input is first the inside of a record (text, type, padding: all a peer with the key may choose), then a wire
  * record as it stands, which must never open. */
 #include "bytes.h"
+#include "fuzz.h"
 #include <sealane/record.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,8 +64,6 @@ static void from_a_stranger(const uint8_t *data, size_t len) {
   claim(err != SL_OK);
   free(plain);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
   from_a_friend(data, len);
