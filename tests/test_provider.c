@@ -18,32 +18,35 @@ enum { TEXT_MAX = 6000, IV_MAX = 128, TLS_AAD_LEN = 13, TAG_LEN = 16 };
 
 static unsigned long n_cases = 6000;
 static OSSL_LIB_CTX *contexts[BOTH];
+static OSSL_PROVIDER *providers[BOTH];
 static const char *const names[] = {"AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
 /* A context that has one of the providers alone, so that nothing can be somebody else's. */
-static OSSL_LIB_CTX *context_with(const char *provider) {
-  OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
+static void context_with(int whose, const char *provider) {
+  OSSL_LIB_CTX *ctx = contexts[whose] = OSSL_LIB_CTX_new();
   assert_non_null(ctx);
   assert_int_equal(OSSL_PROVIDER_set_default_search_path(ctx, SEALANE_MODULES), 1);
-  if (OSSL_PROVIDER_load(ctx, provider) == NULL) {
+  providers[whose] = OSSL_PROVIDER_load(ctx, provider);
+  if (providers[whose] == NULL) {
     ERR_print_errors_fp(stderr);
     fail_msg("provider %s cannot be loaded", provider);
   }
-  return ctx;
 }
 
 static int set_up(void **state) {
   (void)state;
-  contexts[OURS] = context_with("sealane");
-  contexts[THEIRS] = context_with("default");
+  context_with(OURS, "sealane");
+  context_with(THEIRS, "default");
   return 0;
 }
 
 static int tear_down(void **state) {
   (void)state;
-  OSSL_LIB_CTX_free(contexts[OURS]);
-  OSSL_LIB_CTX_free(contexts[THEIRS]);
+  for (int w = 0; w < BOTH; w++) {
+    assert_int_equal(OSSL_PROVIDER_unload(providers[w]), 1);
+    OSSL_LIB_CTX_free(contexts[w]);
+  }
   return 0;
 }
 
