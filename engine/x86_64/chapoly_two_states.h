@@ -34,8 +34,8 @@
   X(9)                                                                                                                 \
   X(10)                                                                                                                \
   X(11)                                                                                                                \
-  X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30)    \
-      X(31)
+  X(12)                                                                                                                \
+  X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
 #define CHACHA_ASM_LOAD(i) "vmovdqa64 64*" #i "(%[start]), %%zmm" #i "\n\t"
 #define CHACHA_ASM_STORE(i)                                                                                            \
   "vpaddd 64*" #i "(%[start]), %%zmm" #i ", %%zmm" #i "\n\tvmovdqa64 %%zmm" #i ", 64*" #i "(%[out])\n\t"
