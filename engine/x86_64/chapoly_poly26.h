@@ -59,6 +59,7 @@ INLINE struct poly_sum poly_sum_of(struct poly_value x) {
 
 /* s + a f */
 INLINE struct poly_sum poly_sum_add(struct poly_sum s, struct poly_value a, const struct poly_factor *f) {
+  __asm__("" : "+r"(f)); /* factors are to stay where they are: registers are for sums, and loops would copy them */
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
     UNROLL for (unsigned j = 0; j < POLY_LIMBS; j++) {
       v b = i <= j ? f->limb[j - i] : f->folded[POLY_LIMBS - 1 + j - i];

@@ -318,15 +318,15 @@ static inline void chapoly_group_start(struct chapoly_work *w, const struct chap
   for (size_t s = 0; s < n_states; s++) {
     v x[4], *start = w->start + 16 * s;
     chacha_start_constants(start);
-    EACH_COLUMN x[i] = w_gather(rec->key + s * W_LANES + i, 0);
+    EACH_OF_FOUR x[i] = w_gather(rec->key + s * W_LANES + i, 0);
     chacha_transpose(x);
-    EACH_COLUMN start[4 + i] = x[i];
-    EACH_COLUMN x[i] = w_gather(rec->key + s * W_LANES + i, 16);
+    EACH_OF_FOUR start[4 + i] = x[i];
+    EACH_OF_FOUR x[i] = w_gather(rec->key + s * W_LANES + i, 16);
     chacha_transpose(x);
-    EACH_COLUMN start[8 + i] = x[i];
-    EACH_COLUMN x[i] = w_gather(rec->nonce + s * W_LANES + i, 0); /* the 4 bytes behind a nonce are the job's, too */
+    EACH_OF_FOUR start[8 + i] = x[i];
+    EACH_OF_FOUR x[i] = w_gather(rec->nonce + s * W_LANES + i, 0); /* the 4 bytes behind a nonce are the job's, too */
     chacha_transpose(x);
-    EACH_COLUMN start[12 + (i + 1) % 4] = x[i];
+    EACH_OF_FOUR start[12 + (i + 1) % 4] = x[i];
   }
   for (size_t s = n_states; s < W_STATES; s++) memcpy(w->start + 16 * s, w->start, 16 * sizeof w->start[0]);
   for (uint32_t s = 0; s < W_STATES; s++) w->start[16 * s + 12] = w_numbers(s * W_LANES, log_width);
