@@ -58,7 +58,8 @@ static void write_keylog(void *ctx, const char *line) {
 }
 
 static void open_keylog(struct sl_config *config, const char *path, int *fd) {
-  *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  /* O_NONBLOCK: a pipe that nobody reads stops neither the start nor, later, connections. */
+  *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
   if (*fd < 0) fail("--keylog: %s: %s", path, strerror(errno));
   sl_config_set_keylog(config, write_keylog, fd);
 }
@@ -228,6 +229,15 @@ static void block_signals(int *signal_fd) {
   if (*signal_fd < 0) fail("signalfd: %s", strerror(errno));
 }
 
+/* A standard stream that is closed would become the number of a socket, and messages would go to a peer. */
+static void open_standard_streams(void) {
+  int fd;
+  do {
+    fd = open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
 static void print_ready(const struct server *server, const struct address *bound) {
   if (server->options->n_cert == 0) {
     puts("no --cert: made a self-signed certificate for localhost; clients have to be told to trust it (curl -k)");
@@ -237,12 +247,13 @@ static void print_ready(const struct server *server, const struct address *bound
     address_write(&bound[a], text);
     printf("listening on https://%s/\n", text);
   }
-  fflush(stdout);
+  if (fflush(stdout) != 0 || ferror(stdout) != 0) fail("cannot write to standard output: %s", strerror(errno));
 }
 
 int main(int argc, char **argv) {
   struct options options;
   char why[WHY_CAP];
+  open_standard_streams();
   switch (options_read(&options, argc, argv, why, sizeof(why))) {
   case OPTIONS_RUN:
     break;
