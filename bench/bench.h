@@ -13,7 +13,7 @@ struct bench_command {
   int (*run)(int argc, char *argv[]); /* argv[0] is the subcommand's name; returns the exit status */
 };
 
-extern const struct bench_command bench_aead, bench_kernels;
+extern const struct bench_command bench_aead, bench_all, bench_kernels, bench_limits, bench_memory, bench_record;
 
 /* Writes "sealane-bench: " and one line to standard error, and ends the program with status 1. */
 _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -23,5 +23,9 @@ void *bench_alloc(size_t n, size_t size);
 
 /* The CPU's model name, without the features that sl_cpu_describe() adds. */
 const char *bench_cpu_name(void);
+/* Whether sl_cpu_describe() names this feature. */
+bool bench_cpu_has(const char *feature);
+/* Ends the program when SEALANE_KERNELS asks for what cannot run. */
+void bench_check_kernels(void);
 
 #endif

@@ -86,6 +86,8 @@ static void parse_value(const struct flag *flag, const char *value) {
     if (value[0] == '\0') bench_die("%s: the value is empty", flag->name);
     *(const char **)flag->out = value;
     return;
+  case FLAG_SWITCH:
+    bench_die("%s: takes no value", flag->name);
   }
 }
 
@@ -106,7 +108,9 @@ void flags_parse(const struct flag *flags, size_t n_flags, const char *intro, in
     size_t len = strcspn(argv[i], "=");
     const struct flag *flag = find_flag(flags, n_flags, argv[i], len);
     if (flag == NULL) bench_die("%s: unknown option; try " BENCH_PROGRAM " %s --help", argv[i], argv[0]);
-    if (argv[i][len] == '=') {
+    if (flag->kind == FLAG_SWITCH && argv[i][len] == '\0') {
+      *(bool *)flag->out = true;
+    } else if (argv[i][len] == '=') {
       parse_value(flag, argv[i] + len + 1);
     } else if (i + 1 < argc) {
       parse_value(flag, argv[++i]);

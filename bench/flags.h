@@ -18,12 +18,13 @@ enum flag_kind {
   FLAG_NUMBERS, /* struct flag_list *: each min..max */
   FLAG_SECONDS, /* double *: over 0, up to max; fractions allowed */
   FLAG_CHOICES, /* struct flag_list *: indices into choices */
-  FLAG_TEXT     /* const char **: as it stands, not empty */
+  FLAG_TEXT,    /* const char **: as it stands, not empty */
+  FLAG_SWITCH   /* bool *: true when it is there; takes no value */
 };
 
 struct flag {
   const char *name; /* "--len" */
-  const char *arg;  /* how --help calls the value: "BYTES,..." */
+  const char *arg;  /* how --help calls the value: "BYTES,..."; "" when there is none */
   const char *help; /* one line, with the default */
   enum flag_kind kind;
   void *out; /* holds the default; see flag_kind for its type */

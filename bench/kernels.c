@@ -49,10 +49,7 @@ static int run(int argc, char *argv[]) {
   for (size_t i = 0; i < n; i++) print_kernel(&out, &kernels[i], i > 0 ? kernels[i - 1].algorithm : "");
   free(kernels);
   output_close(&out);
-
-  char why[256] = "";
-  sl_err err = sl_kernels_check(why, sizeof why);
-  if (err != SL_OK) bench_die("%s", why[0] != '\0' ? why : sl_err_text(err));
+  bench_check_kernels();
   return 0;
 }
 

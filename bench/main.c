@@ -1,6 +1,6 @@
 /* main.c - sealane-bench: what one core of this machine can do, ours and the rivals'.
  *
- *   sealane-bench kernels
+ *   sealane-bench all --json results.json --plot results.svg
  *   sealane-bench aead --suite aes-128-gcm --len 64,16384 --batch 1,32 --keys 64 --json results.json */
 #include "bench.h"
 #include <errno.h>
@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct bench_command *const commands[] = {&bench_kernels, &bench_aead};
+static const struct bench_command *const commands[] = {
+    &bench_all, &bench_kernels, &bench_limits, &bench_aead, &bench_record, &bench_memory,
+};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 _Noreturn void bench_die(const char *format, ...) {
@@ -34,14 +36,46 @@ void *bench_alloc(size_t n, size_t size) {
   return memset(p, 0, bytes > 0 ? bytes : 64);
 }
 
+/* sl_cpu_describe() writes "name (feature feature)": the two halves, split once. */
+static struct {
+  bool is_known;
+  char name[1024];
+  const char *features; /* " feature feature " */
+} cpu;
+
+static void describe_cpu(void) {
+  if (cpu.is_known) return;
+  cpu.is_known = true;
+  sl_cpu_describe(cpu.name, sizeof cpu.name - 1);
+  char *open = NULL;
+  for (char *p = strstr(cpu.name, " ("); p != NULL; p = strstr(p + 1, " (")) open = p;
+  if (open == NULL) {
+    cpu.features = " ";
+    return;
+  }
+  open[0] = '\0';
+  open[1] = ' ';
+  cpu.features = open + 1;
+  char *close = strchr(open + 1, ')');
+  if (close != NULL) *close = ' ';
+}
+
 const char *bench_cpu_name(void) {
-  static char name[512];
-  if (name[0] != '\0') return name;
-  sl_cpu_describe(name, sizeof name);
-  char *features = NULL;
-  for (char *p = strstr(name, " ("); p != NULL; p = strstr(p + 1, " (")) features = p;
-  if (features != NULL) *features = '\0';
-  return name;
+  describe_cpu();
+  return cpu.name;
+}
+
+bool bench_cpu_has(const char *feature) {
+  char word[64];
+  describe_cpu();
+  snprintf(word, sizeof word, " %s ", feature);
+  return strstr(cpu.features, word) != NULL;
+}
+
+void bench_check_kernels(void) {
+  char why[256] = "";
+  sl_err err = sl_kernels_check(why, sizeof why);
+  if (err != SL_OK) bench_die("%s", why[0] != '\0' ? why : sl_err_text(err));
 }
 
 static void usage(FILE *to) {

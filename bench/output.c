@@ -8,8 +8,18 @@
 #include <string.h>
 #include <unistd.h>
 
+static const struct output *shared; /* `all` runs one command after the other into one file */
+
+void output_share(const struct output *out) {
+  shared = out;
+}
+
 void output_open(struct output *out, const char *json_path) {
   *out = (struct output){.table = stdout, .separator = ""};
+  if (json_path == NULL && shared != NULL) {
+    *out = *shared;
+    out->is_shared = true;
+  }
   if (json_path == NULL) return;
   if (strcmp(json_path, "-") == 0) {
     out->table = stderr;
@@ -45,7 +55,7 @@ void output_close(struct output *out) {
   clear_progress(out);
   check_table(out);
   if (out->json != NULL) check_json(out, fflush(out->json) != 0 || ferror(out->json));
-  if (out->json != NULL && out->json != stdout) check_json(out, fclose(out->json) != 0);
+  if (out->json != NULL && out->json != stdout && !out->is_shared) check_json(out, fclose(out->json) != 0);
   out->json = NULL;
 }
 

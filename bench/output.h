@@ -16,12 +16,15 @@ struct output {
   const char *json_name; /* for messages */
   const char *separator; /* within the object being written */
   bool progress_shown;
+  bool is_shared; /* the files are somebody else's to close */
 };
 
 /* json_path: NULL for none, "-" for standard output. Ends the program when the file cannot be written. */
 void output_open(struct output *out, const char *json_path);
 /* Ends the program when something did not reach its file. */
 void output_close(struct output *out);
+/* From now on every output_open() without a file of its own goes where `out` goes, which must stay open; NULL: no more. */
+void output_share(const struct output *out);
 
 /* Writes to the table, erasing a progress line first. */
 void output_print(struct output *out, const char *format, ...) __attribute__((format(printf, 2, 3)));

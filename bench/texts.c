@@ -41,7 +41,8 @@ void texts_init(struct texts *t, size_t n_texts, size_t len, size_t n_keys) {
   size_t side_len = (n_texts * stride + PAGE - 1) / PAGE * PAGE;
   /* The two sides lie half a page apart modulo pages: a load never looks like the store just before it. */
   size_t total = side_len + PAGE / 2 + side_len + nonces_len + n_texts * 2 * sizeof(struct rival_text);
-  *t = (struct texts){.memory = bench_alloc(total, 1), .n_positions = (n_keys + n_texts - 1) / n_texts * n_texts};
+  *t = (struct texts){
+      .n_keys = n_keys, .memory = bench_alloc(total, 1), .n_positions = (n_keys + n_texts - 1) / n_texts * n_texts};
   texts_fill(t->memory, side_len + PAGE / 2 + side_len + nonces_len, 1);
 
   uint8_t *plain = t->memory, *wire = plain + side_len + PAGE / 2, *nonces = wire + side_len;
@@ -95,4 +96,13 @@ void texts_free(struct texts *t) {
   free(t->keys);
   free(t->tags);
   *t = (struct texts){0};
+}
+
+size_t texts_warm_calls(const struct texts *t) {
+  return t->n_keys <= HOT_KEYS_MAX ? t->n_positions / t->seal.n : 1;
+}
+
+size_t texts_least_calls(const struct texts *t) {
+  size_t n = t->n_positions < COLD_SAMPLE_RECORDS ? t->n_positions : COLD_SAMPLE_RECORDS;
+  return t->n_keys <= HOT_KEYS_MAX ? 1 : n / t->seal.n;
 }

@@ -13,8 +13,14 @@
 
 #include "rivals/rival.h"
 
+/* With up to this many keys all of them are walked through before each sample: they are hot. More are as cold as they
+ * come, and a sample goes through this many records at least, so that the best sample is not the one that met those few
+ * keys the caches still had. */
+enum { HOT_KEYS_MAX = 256, COLD_SAMPLE_RECORDS = 4096 };
+
 struct texts {
   struct rival_texts seal, open;
+  size_t n_keys;
   size_t n_positions; /* text-key pairs in the cycle: n_keys rounded up to whole batches */
   uint32_t *keys;     /* [n_positions] the key of each */
   uint8_t *tags;      /* [n_positions * 16] open: the tag of each */
@@ -27,6 +33,9 @@ void texts_init(struct texts *t, size_t n_texts, size_t len, size_t n_keys);
  * what the first batch will open to. False when it fails. */
 bool texts_make_tags(struct texts *t, const struct rival *oracle, void *state, uint8_t *first_plain);
 void texts_free(struct texts *t);
+/* Calls in a sample: how many to warm up with, and how many at least. */
+size_t texts_warm_calls(const struct texts *t);
+size_t texts_least_calls(const struct texts *t);
 
 /* Fills p[0..len) with bytes that depend on `seed` alone: a measurement wants the same every time, not secrets. */
 void texts_fill(uint8_t *p, size_t len, uint64_t seed);

@@ -62,7 +62,9 @@ static size_t run(struct sl_aead_job *jobs, size_t n_jobs, bool is_open) {
     size_t n_sound = 0, first = done;
     for (; done < n_jobs && done - first < JOBS_AT_ONCE; done++) {
       jobs[done].err = sl_aead_job_check(&jobs[done], is_open);
-      if (jobs[done].err == SL_OK) sound[n_sound++] = &jobs[done];
+      if (jobs[done].err != SL_OK) continue;
+      sl_aead_key_prefetch(jobs[done].key);
+      sound[n_sound++] = &jobs[done];
     }
     sl_aead_jobs_run(sound, n_sound, is_open);
     for (size_t i = first; i < done; i++) n_failed += jobs[i].err != SL_OK;

@@ -8,6 +8,13 @@
 /* Checks one job's arguments, for sealing or opening: SL_OK, or the error of sl_aead_seal(). */
 SL_MUST_USE sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open);
 
+/* Asks for the lines of a key that a run will read, while there is still other work to do: with thousands of connections
+ * most keys have left the nearer caches, and a kernel that met its misses one by one would spend its time there. All lines
+ * of a key are asked for, those too that a short record does without: to choose among them costs more than it saves. */
+static inline void sl_aead_key_prefetch(const struct sl_aead_key *key) {
+  for (size_t off = 64; off < sizeof *key; off += 64) __builtin_prefetch((const uint8_t *)key + off);
+}
+
 /* Runs jobs that passed the check, in any mix of keys: groups them by ops and calls each kernel once per group.
  * Opened jobs get their verdict in err; sealed ones SL_OK. `jobs` is reordered. */
 void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open);

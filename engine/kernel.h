@@ -76,6 +76,30 @@ struct sl_aead_ops {
   void (*open)(struct sl_aead_job *const *jobs, size_t n);
 };
 
+/* Texts in pieces (stream.h). A kernel keeps its place in these fields of struct sl_stream:
+ *   AES-GCM            nonce and counter: the next counter block; hash[0..1]: GHASH so far, its 16 bytes as SP 800-38D
+ *                      writes them; hash[2..3]: E(first counter block)
+ *   ChaCha20-Poly1305  nonce and counter: the next block of key stream; hash: struct sl_poly1305 (portable/poly1305.h)
+ *   both               block, unit: what is over at the end of a piece
+ * stream.c has checked everything. All-zero: the kernel has no such thing, and its algorithm is not offered to callers that
+ * need it. */
+struct sl_stream;
+struct sl_stream_ops {
+  uint8_t unit_len; /* bytes of key stream one counter makes: 16, 64 */
+  /* From the first counter block on: what hides the tag, or the Poly1305 key; counter steps on, the hash is empty. */
+  void (*start)(struct sl_stream *s, const struct sl_aead_key *key);
+  /* Hashes n >= 1 blocks of 16 bytes. */
+  void (*absorb)(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n);
+  /* Seals or opens len >= 1 bytes from a unit's beginning on, and hashes the whole blocks of ciphertext among them; counter
+   * steps on for each unit begun. Before that it hashes s->block when n_block is not 0: then it is the end of the AAD,
+   * filled up with zeros. Where len is no multiple of unit_len, unit and n_unit get the key stream that is over; where it is
+   * none of 16, block and n_block the ciphertext that is. out == in is allowed. */
+  void (*crypt)(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in, size_t len,
+                bool is_open);
+  /* Hashes s->block, filled up with zeros, when n_block is not 0, aad_len and text_len, and writes the tag, 16 bytes. */
+  void (*tag)(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag);
+};
+
 /* ---- the slow-path primitives -------------------------------------------------------------------------------- */
 
 /* SHA-256 and SHA-512 compression: state (host byte order words) absorbs n_blocks of 64 or 128 bytes. */
@@ -103,7 +127,8 @@ struct sl_kernel {
   enum sl_algorithm algorithm;
   uint64_t needs; /* SL_CPU() bits */
   /* One of these, by algorithm. */
-  struct sl_aead_ops aead[2]; /* AES-GCM: 128, 256; ChaCha20-Poly1305: [0] */
+  struct sl_aead_ops aead[2];  /* AES-GCM: 128, 256; ChaCha20-Poly1305: [0] */
+  struct sl_stream_ops stream; /* beside aead; one for all of them */
   struct sl_sha2_ops sha2;
   struct sl_x25519_ops x25519;
 };

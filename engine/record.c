@@ -110,6 +110,7 @@ static sl_err seal_describe(struct sl_record *record, struct sl_record_key *key,
     job->len = g.len + 1 + pad_len;
     job->tail_len = 0;
   }
+  sl_aead_key_prefetch(&key->aead);
   job->key = &key->aead;
   job->out = body;
   job->tag = wire + wire_len - SL_AEAD_TAG_LEN;
@@ -147,6 +148,7 @@ static sl_err open_describe(struct sl_record *record, struct sl_record_key *key,
   if (plain != body && ranges_overlap(plain, text_len, wire, wire_len)) return SL_E_OVERLAP;
 
   struct sl_aead_job *job = &record->job;
+  sl_aead_key_prefetch(&key->aead);
   job->key = &key->aead;
   job->in = body;
   job->out = plain;

@@ -192,9 +192,51 @@ static void every_aad_length(void **state) {
   pages_free(&g);
 }
 
+/* Several jobs at once, all between pages, of three lengths near each other. */
+static void guarded_batches(void **state) {
+  (void)state;
+  enum { N = 33 };
+  static const size_t sizes[] = {3, 4, 5, 9, 17, N};
+  static struct pages g[N];
+  static struct sealed want[3];
+  static struct sl_aead_job jobs[N];
+  for (size_t i = 0; i < N; i++) pages_init(&g[i]);
+  for (size_t turn = 0; turn < 400; turn++) {
+    enum sl_aead aead = SL_AES_128_GCM + (enum sl_aead)(turn % 3);
+    size_t n = sizes[turn % (sizeof sizes / sizeof sizes[0])], len = turn < 340 ? turn : 1000 + 6 * turn;
+    bool in_place = turn >> 1 & 1, at_end = turn % 5 != 0;
+    struct shape shapes[3];
+    for (size_t k = 0; k < 3; k++) {
+      shapes[k] = (struct shape){len + k * (turn % 40), turn % 7 == 0 ? 16 * k : 5, turn >> 2 & 1};
+      seal_by_oracles(&want[k], aead, &shapes[k]);
+    }
+    for (size_t i = 0; i < n_kernels; i++) {
+      if (kernels[i].aead != aead) continue;
+      struct sl_aead_key key = key_of(&kernels[i]);
+      for (size_t j = 0; j < n; j++)
+        jobs[j] = place(&g[j], &key, &shapes[j % 3], false, in_place, at_end, &want[j % 3]);
+      assert_int_equal(sl_aead_seal(jobs, n), 0);
+      for (size_t j = 0; j < n; j++) {
+        assert_memory_equal(jobs[j].out, want[j % 3].cipher, jobs[j].len + jobs[j].tail_len);
+        assert_memory_equal(jobs[j].tag, want[j % 3].tag, SL_AEAD_TAG_LEN);
+        assert_intact(&g[j], &shapes[j % 3]);
+        jobs[j] = place(&g[j], &key, &shapes[j % 3], true, in_place, at_end, &want[j % 3]);
+      }
+      assert_int_equal(sl_aead_open(jobs, n), 0);
+      for (size_t j = 0; j < n; j++) {
+        assert_memory_equal(jobs[j].out, text, jobs[j].len);
+        assert_int_equal(jobs[j].tail, jobs[j].tail_len > 0 ? text[jobs[j].len] : 0xee);
+        assert_intact(&g[j], &shapes[j % 3]);
+      }
+      sl_aead_key_wipe(&key);
+    }
+  }
+  for (size_t i = 0; i < N; i++) pages_free(&g[i]);
+}
+
 /* ---- batches ------------------------------------------------------------------------------------------------- */
 
-enum { BATCH_MAX = 300, BATCH_KEYS = 64, BATCH_LEN_MAX = 2100 };
+enum { BATCH_MAX = 300, BATCH_KEYS = 64, BATCH_LEN_MAX = 2100, LONG_BATCH_MAX = 40 };
 
 struct batch_key {
   struct sl_aead_key key;
@@ -202,13 +244,26 @@ struct batch_key {
 };
 
 struct batch_buffers {
+  size_t (*random_len)(uint64_t *seed);
   struct sl_aead_job jobs[BATCH_MAX];
   const struct batch_key *keys[BATCH_MAX];
-  uint8_t plain[BATCH_MAX][BATCH_LEN_MAX + 1]; /* text and tail */
-  uint8_t buf[BATCH_MAX][BATCH_LEN_MAX + 1 + SL_AEAD_TAG_LEN];
-  uint8_t apart[BATCH_MAX][BATCH_LEN_MAX + 1];
-  uint8_t want[BATCH_LEN_MAX + 1], want_tag[SL_AEAD_TAG_LEN];
+  uint8_t *plain[BATCH_MAX], *buf[BATCH_MAX], *apart[BATCH_MAX]; /* text and tail; buf: and tag */
+  uint8_t want[LEN_MAX + 1], want_tag[SL_AEAD_TAG_LEN];
+  uint8_t mem[];
 };
+
+static struct batch_buffers *batch_buffers_new(size_t n, size_t len_max, size_t (*random_len)(uint64_t *seed)) {
+  size_t text_len = len_max + 1, each_len = 3 * text_len + SL_AEAD_TAG_LEN;
+  struct batch_buffers *b = malloc(sizeof *b + n * each_len);
+  assert_non_null(b);
+  b->random_len = random_len;
+  for (size_t i = 0; i < n; i++) {
+    b->plain[i] = b->mem + i * each_len;
+    b->apart[i] = b->plain[i] + text_len;
+    b->buf[i] = b->apart[i] + text_len;
+  }
+  return b;
+}
 
 /* Short ones are the interesting ones; long ones make the lanes uneven. */
 static size_t random_len(uint64_t *seed) {
@@ -224,10 +279,22 @@ static size_t random_len(uint64_t *seed) {
   }
 }
 
+/* Near the multiples of what kernels take at once, where keys and last blocks of several records may be made together. */
+static size_t random_long_len(uint64_t *seed) {
+  switch (random_below(seed, 4)) {
+  case 0:
+    return random_below(seed, LEN_MAX + 1);
+  case 1:
+    return 16384;
+  default:
+    return 512 * (1 + random_below(seed, 32)) + random_below(seed, 131) - 65;
+  }
+}
+
 static void make_jobs(struct batch_buffers *b, const struct batch_key *keys, size_t n_keys, size_t n, uint64_t *seed) {
   for (size_t i = 0; i < n; i++) {
     struct sl_aead_job *job = &b->jobs[i];
-    size_t len = random_len(seed);
+    size_t len = b->random_len(seed);
     bool in_place = random_below(seed, 2) != 0;
     b->keys[i] = &keys[random_below(seed, n_keys)];
     fill_random(b->plain[i], len + 1, *seed + i);
@@ -275,8 +342,9 @@ static void open_jobs(struct batch_buffers *b, size_t n, uint64_t *seed) {
   }
 }
 
-/* Keys of kernels[first..first+n_from), taken in turn, and batches of all sizes that use them. */
-static void run_batches(struct batch_buffers *b, size_t first, size_t n_from, size_t n_keys, uint64_t seed) {
+/* Keys of kernels[first..first+n_from), taken in turn, and batches of all sizes that use them, up to n_max jobs. */
+static void run_batches(struct batch_buffers *b, size_t first, size_t n_from, size_t n_keys, size_t n_max,
+                        uint64_t seed) {
   static const size_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 127, 128, 129, BATCH_MAX};
   static struct batch_key keys[BATCH_KEYS];
   for (size_t k = 0; k < n_keys; k++) {
@@ -286,7 +354,7 @@ static void run_batches(struct batch_buffers *b, size_t first, size_t n_from, si
                                              from->kernel->name),
                      SL_OK);
   }
-  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0] && sizes[s] <= n_max; s++) {
     make_jobs(b, keys, n_keys, sizes[s], &seed);
     assert_int_equal(sl_aead_seal(b->jobs, sizes[s]), 0);
     check_sealed(b, sizes[s]);
@@ -296,13 +364,53 @@ static void run_batches(struct batch_buffers *b, size_t first, size_t n_from, si
 
 static void mixed_batches(void **state) {
   (void)state;
-  struct batch_buffers *b = malloc(sizeof *b);
-  assert_non_null(b);
+  struct batch_buffers *b = batch_buffers_new(BATCH_MAX, BATCH_LEN_MAX, random_len);
   for (size_t i = 0; i < n_kernels; i++) {
-    run_batches(b, i, 1, 1, 100 + i);          /* one key */
-    run_batches(b, i, 1, BATCH_KEYS, 200 + i); /* many of one kernel */
+    run_batches(b, i, 1, 1, BATCH_MAX, 100 + i);          /* one key */
+    run_batches(b, i, 1, BATCH_KEYS, BATCH_MAX, 200 + i); /* many of one kernel */
   }
-  for (uint64_t round = 0; round < 4; round++) run_batches(b, 0, n_kernels, BATCH_KEYS, 300 + round);
+  for (uint64_t round = 0; round < 4; round++) run_batches(b, 0, n_kernels, BATCH_KEYS, BATCH_MAX, 300 + round);
+  free(b);
+}
+
+static void long_batches(void **state) {
+  (void)state;
+  struct batch_buffers *b = batch_buffers_new(LONG_BATCH_MAX, LEN_MAX, random_long_len);
+  for (size_t i = 0; i < n_kernels; i++) run_batches(b, i, 1, BATCH_KEYS, LONG_BATCH_MAX, 400 + i);
+  free(b);
+}
+
+/* Records that are all alike, as in a bulk transfer, at every length a lane can end at. */
+static size_t even_len;
+static size_t next_even_len(uint64_t *seed) {
+  (void)seed;
+  return even_len;
+}
+static void even_batches(void **state) {
+  (void)state;
+  static const size_t sizes[] = {2, 3, 4, 5, 8, 9, 16, 17, 32, 33};
+  struct batch_buffers *b = batch_buffers_new(LONG_BATCH_MAX, BATCH_LEN_MAX, next_even_len);
+  for (size_t i = 0; i < n_kernels; i++) {
+    struct batch_key key;
+    uint64_t seed = 500 + i;
+    fill_random(key.secret, sizeof key.secret, seed);
+    assert_int_equal(sl_aead_key_init_kernel(&key.key, kernels[i].aead, key.secret, sl_aead_secret_len(kernels[i].aead),
+                                             kernels[i].kernel->name),
+                     SL_OK);
+    for (even_len = 0; even_len < 300; even_len++) {
+      size_t n = sizes[even_len % (sizeof sizes / sizeof sizes[0])];
+      make_jobs(b, &key, 1, n, &seed);
+      for (size_t j = 0; j < n; j++) { /* heads of records alike, too */
+        b->jobs[j].aad_len = 5;
+        b->jobs[j].tail_len = even_len / 10 % 2;
+        b->jobs[j].tag = b->buf[j] + even_len + b->jobs[j].tail_len;
+      }
+      assert_int_equal(sl_aead_seal(b->jobs, n), 0);
+      check_sealed(b, n);
+      open_jobs(b, n, &seed);
+    }
+    sl_aead_key_wipe(&key.key);
+  }
   free(b);
 }
 
@@ -670,17 +778,13 @@ static void keys(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_length),
-      cmocka_unit_test(every_aad_length),
-      cmocka_unit_test(mixed_batches),
-      cmocka_unit_test(every_flipped_bit),
-      cmocka_unit_test(wrong_lengths),
-      cmocka_unit_test(one_bad_job),
-      cmocka_unit_test(refused_arguments),
-      cmocka_unit_test(allowed_nulls),
-      cmocka_unit_test(overlaps),
-      cmocka_unit_test(unsound_among_sound),
-      cmocka_unit_test(keys),
+      cmocka_unit_test(every_length),        cmocka_unit_test(every_aad_length),
+      cmocka_unit_test(guarded_batches),     cmocka_unit_test(mixed_batches),
+      cmocka_unit_test(long_batches),        cmocka_unit_test(even_batches),
+      cmocka_unit_test(every_flipped_bit),   cmocka_unit_test(wrong_lengths),
+      cmocka_unit_test(one_bad_job),         cmocka_unit_test(refused_arguments),
+      cmocka_unit_test(allowed_nulls),       cmocka_unit_test(overlaps),
+      cmocka_unit_test(unsound_among_sound), cmocka_unit_test(keys),
   };
   say_what_is_missing();
   return cmocka_run_group_tests(tests, setup, NULL);

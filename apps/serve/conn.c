@@ -9,9 +9,13 @@
 #define _GNU_SOURCE
 #include "conn.h"
 #include <errno.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,6 +53,36 @@ bool conn_new(struct worker *worker, int fd) {
   return true;
 }
 
+/* The peer has all that was sent. What it has not acknowledged is lost by a reset. */
+static bool is_all_acked(const struct conn *conn) {
+  int n;
+  return ioctl(conn->fd, SIOCOUTQ, &n) != 0 || n == 0;
+}
+
+/* The peer takes what it was sent, if slowly. Asked by the kernel's count of acknowledged bytes: that a send ends says
+ * little, since the kernel holds megabytes and asks for more only when a third of them is gone. */
+static void watch_progress(struct worker *worker, struct conn *conn) {
+  struct tcp_info info = {0};
+  socklen_t len = sizeof(info);
+  if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) return;
+  if (info.tcpi_bytes_acked - conn->acked_mark < PROGRESS_LEN) return;
+  conn->acked_mark = info.tcpi_bytes_acked;
+  conn->progress_ms = worker->now_ms;
+}
+
+/* Patience is shorter for those who hold a buffer that others wait for: who reads nothing must not stop who does. */
+static bool has_stalled(struct worker *worker, struct conn *conn) {
+  uint64_t limit_ms = worker->server->options->stall_timeout_ms;
+  if (conn->wire != NULL && !list_is_empty(&conn->wire_pool->waiters)) limit_ms /= 4;
+  watch_progress(worker, conn);
+  return worker->now_ms - conn->progress_ms >= limit_ms;
+}
+
+/* Looks several times within a --stall-timeout, which thus is kept within a quarter. */
+static void set_send_timer(struct worker *worker, struct conn *conn) {
+  set_timer(worker, conn, TIMING_SEND, worker->server->options->stall_timeout_ms / 4);
+}
+
 /* Work for the next turn. Within a turn, the second half sees to it. */
 static void queue(struct worker *worker, struct conn *conn) {
   if (conn->is_in_turn) return;
@@ -64,7 +98,8 @@ void conn_kill(struct worker *worker, struct conn *conn, bool is_reset) {
     struct linger linger = {.l_onoff = 1, .l_linger = 0}; /* the kernel forgets what it has not sent */
     setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
   }
-  shutdown(conn->fd, SHUT_RDWR); /* ends its operations in the ring */
+  shutdown(conn->fd, SHUT_RDWR); /* ends its operations in the ring, but for reads */
+  if (conn->is_reading) loop_read_cancel(worker, conn);
   if (conn->is_in_turn) return;
   list_remove(&conn->queue);
   list_append(&worker->dead, &conn->queue);
@@ -149,7 +184,7 @@ static void read_cold(struct worker *worker, struct conn *conn) {
     return;
   }
   int fd = exchange_cold_file(conn->exchange, &off, &len);
-  loop_read(worker, conn, fd, off, len < TEXT_LARGE ? (size_t)len : TEXT_LARGE);
+  loop_read(worker, conn, fd, off, len < TEXT_LARGE ? (size_t)len : TEXT_LARGE, conn->exchange->must_block);
 }
 
 /* Gathers the text of one send: answers, one after the other as long as they are known. returns: its length; 0 with the
@@ -263,7 +298,9 @@ static void transmit(struct worker *worker, struct conn *conn) {
         sl_conn_take_output(conn->tls, conn->wire + conn->wire_len, conn->wire_pool->buf_len - conn->wire_len);
   }
   loop_send(worker, conn);
-  if (conn->phase != CONN_HANDSHAKE) set_timer(worker, conn, TIMING_SEND, worker->server->options->stall_timeout_ms);
+  if (conn->phase == CONN_HANDSHAKE) return;
+  conn->progress_ms = worker->now_ms;
+  set_send_timer(worker, conn);
 }
 
 static void start_linger(struct worker *worker, struct conn *conn) {
@@ -273,6 +310,7 @@ static void start_linger(struct worker *worker, struct conn *conn) {
     conn_kill(worker, conn, false);
     return;
   }
+  conn->progress_ms = worker->now_ms;
   set_timer(worker, conn, TIMING_LINGER, LINGER_MS);
 }
 
@@ -305,7 +343,7 @@ static void set_deadline(struct worker *worker, struct conn *conn) {
     clear_timer(worker, conn); /* it waits for us */
   } else if (conn->exchange != NULL) {
     uint64_t body_len = conn->exchange->request.body_len;
-    if (conn->timing == TIMING_REQUEST && body_len - conn->body_mark < BODY_PROGRESS_LEN) return;
+    if (conn->timing == TIMING_REQUEST && body_len - conn->body_mark < PROGRESS_LEN) return;
     conn->body_mark = body_len;
     set_timer(worker, conn, TIMING_REQUEST, options->stall_timeout_ms);
   } else if (conn->timing != TIMING_IDLE) {
@@ -337,7 +375,10 @@ void conn_after_run(struct worker *worker, struct conn *conn) {
   if (conn->cold_is_sealed) drop_cold(worker, conn);
   if (conn->phase <= CONN_FLUSH) transmit(worker, conn);
   heed_end(worker, conn);
-  if (conn->phase == CONN_FLUSH && !conn->is_sending && conn->waits_for == NULL) start_linger(worker, conn);
+  /* A read in flight still writes to its buffer: that is given back when it has ended. */
+  if (conn->phase == CONN_FLUSH && !conn->is_sending && !conn->is_reading && conn->waits_for == NULL) {
+    start_linger(worker, conn);
+  }
   if (conn->phase == CONN_DEAD) {
     list_remove(&conn->queue);
     list_append(&worker->dead, &conn->queue);
@@ -442,15 +483,25 @@ void conn_timed_out(struct worker *worker, struct conn *conn) {
     break;
   }
   case TIMING_SEND:
-    CONN_COUNT_END(worker, conn, n_stalls);
-    conn_kill(worker, conn, true);
-    break;
   case TIMING_LINGER:
-    conn_kill(worker, conn, true);
+    if (timing == TIMING_LINGER && is_all_acked(conn)) {
+      conn_kill(worker, conn, false);
+    } else if (has_stalled(worker, conn)) {
+      CONN_COUNT_END(worker, conn, n_stalls);
+      conn_kill(worker, conn, true);
+    } else if (timing == TIMING_SEND) {
+      set_send_timer(worker, conn);
+    } else {
+      set_timer(worker, conn, TIMING_LINGER, LINGER_MS);
+    }
     break;
   case TIMING_NONE:
     break;
   }
+}
+
+bool conn_is_owed(const struct conn *conn) {
+  return conn->phase != CONN_DEAD && (conn->exchange != NULL || conn->wire != NULL || !is_all_acked(conn));
 }
 
 void conn_drain(struct worker *worker, struct conn *conn) {

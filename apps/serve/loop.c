@@ -173,12 +173,18 @@ void loop_send(struct worker *worker, struct conn *conn) {
   conn->n_ops++;
 }
 
-void loop_read(struct worker *worker, struct conn *conn, int fd, uint64_t off, size_t len) {
+void loop_read(struct worker *worker, struct conn *conn, int fd, uint64_t off, size_t len, bool must_block) {
   struct io_uring_sqe *sqe = get_sqe(worker);
   io_uring_prep_read(sqe, fd, conn->cold, (unsigned)len, off);
+  /* The kernel would try it on this thread first, and FUSE, for one, then waits here. */
+  if (must_block) sqe->flags |= IOSQE_ASYNC;
   io_uring_sqe_set_data64(sqe, user_data(conn, OP_READ));
   conn->is_reading = true;
   conn->n_ops++;
+}
+
+void loop_read_cancel(struct worker *worker, struct conn *conn) {
+  cancel(worker, user_data(conn, OP_READ));
 }
 
 void loop_recv_recycle(struct worker *worker, int id) {
@@ -354,8 +360,9 @@ static void for_each_conn(struct worker *worker, void (*call)(struct worker *wor
 }
 
 static void cut(struct worker *worker, struct conn *conn) {
-  if (conn->exchange != NULL || conn->wire != NULL) worker->n_cut++; /* something was owed */
-  conn_kill(worker, conn, true);
+  bool is_owed = conn_is_owed(conn);
+  if (is_owed) worker->n_cut++;
+  conn_kill(worker, conn, is_owed);
 }
 
 static void obey_stop(struct worker *worker) {

@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { WHY_CAP = 512 };
+enum { WHY_CAP = 512, CUT_MS = 3000 };
 
 /* Every error at start ends here: one line, exit 1. */
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...) {
@@ -58,7 +58,8 @@ static void write_keylog(void *ctx, const char *line) {
 }
 
 static void open_keylog(struct sl_config *config, const char *path, int *fd) {
-  *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  /* O_NONBLOCK: a pipe that nobody reads stops neither the start nor, later, connections. */
+  *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
   if (*fd < 0) fail("--keylog: %s: %s", path, strerror(errno));
   sl_config_set_keylog(config, write_keylog, fd);
 }
@@ -131,26 +132,34 @@ static void stop_workers(struct server *server, enum server_stop stop) {
   }
 }
 
+/* Ends the process with threads still at work. Nothing here is missed but the figures of --verbose. */
+__attribute__((noreturn)) static void give_up(void) {
+  fputs("sealane-serve: connections were cut, and a file that was being read never answered\n", stderr);
+  _exit(1);
+}
+
 static uint64_t clock_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Waits for signals and for the workers to end. A worker that ends by itself (its ring failed) stops the others. */
+/* Waits for signals and for the workers to end. A worker that ends by itself (its ring failed) stops the others; one
+ * that is still there CUT_MS after it was told to cut waits for a file system that does not answer, and is left. */
 static void wait_for_end(struct server *server, int signal_fd) {
   struct pollfd polls[2] = {{.fd = signal_fd, .events = POLLIN}, {.fd = server->done_fd, .events = POLLIN}};
   enum server_stop stop = STOP_NO;
   uint64_t n_done = 0, cut_ms = 0;
   while (n_done < server->n_workers) {
     int timeout_ms = -1;
-    if (stop == STOP_GRACEFULLY) {
+    if (stop != STOP_NO) {
       uint64_t now_ms = clock_ms();
       timeout_ms = now_ms < cut_ms ? (int)(cut_ms - now_ms) : 0;
     }
     int n = poll(polls, 2, timeout_ms);
     if (n < 0 && errno == EINTR) continue;
     enum server_stop next = stop;
+    if (n == 0 && stop == STOP_NOW) give_up();
     if (n == 0) next = STOP_NOW;
     if (polls[1].revents != 0) {
       uint64_t word;
@@ -164,7 +173,7 @@ static void wait_for_end(struct server *server, int signal_fd) {
       }
     }
     if (next == stop) continue;
-    if (next == STOP_GRACEFULLY) cut_ms = clock_ms() + server->options->grace_ms;
+    cut_ms = clock_ms() + (next == STOP_GRACEFULLY ? server->options->grace_ms : CUT_MS);
     stop = next;
     stop_workers(server, stop);
   }
@@ -220,6 +229,15 @@ static void block_signals(int *signal_fd) {
   if (*signal_fd < 0) fail("signalfd: %s", strerror(errno));
 }
 
+/* A standard stream that is closed would become the number of a socket, and messages would go to a peer. */
+static void open_standard_streams(void) {
+  int fd;
+  do {
+    fd = open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
 static void print_ready(const struct server *server, const struct address *bound) {
   if (server->options->n_cert == 0) {
     puts("no --cert: made a self-signed certificate for localhost; clients have to be told to trust it (curl -k)");
@@ -229,12 +247,13 @@ static void print_ready(const struct server *server, const struct address *bound
     address_write(&bound[a], text);
     printf("listening on https://%s/\n", text);
   }
-  fflush(stdout);
+  if (fflush(stdout) != 0 || ferror(stdout) != 0) fail("cannot write to standard output: %s", strerror(errno));
 }
 
 int main(int argc, char **argv) {
   struct options options;
   char why[WHY_CAP];
+  open_standard_streams();
   switch (options_read(&options, argc, argv, why, sizeof(why))) {
   case OPTIONS_RUN:
     break;

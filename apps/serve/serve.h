@@ -56,13 +56,13 @@ enum {
   N_RECV = 256,
   ARENA_LEN = 2097152,
   N_COLD = 8,
-  N_BATCH = 1024,           /* records of one run */
-  IN_MAX = 32768,           /* wire bytes kept unread for one connection before receiving stops */
-  LINGER_MS = 2000,         /* how long a peer may take to close its side after we closed ours */
-  LINGER_MAX = 1048576,     /* and how many bytes it may still send */
-  DRAIN_IDLE_MS = 100,      /* after SIGTERM: for requests that are already in the kernel */
-  ACCEPT_RETRY_MS = 100,    /* after the limit of connections or of files was hit */
-  BODY_PROGRESS_LEN = 65536 /* request body bytes that earn a new --stall-timeout */
+  N_BATCH = 1024,        /* records of one run */
+  IN_MAX = 32768,        /* wire bytes kept unread for one connection before receiving stops */
+  LINGER_MS = 2000,      /* how long a peer that has it all may take to close its side after we closed ours */
+  LINGER_MAX = 1048576,  /* and how many bytes it may still send */
+  DRAIN_IDLE_MS = 100,   /* after SIGTERM: for requests that are already in the kernel */
+  ACCEPT_RETRY_MS = 100, /* after the limit of connections or of files was hit */
+  PROGRESS_LEN = 65536   /* bytes of a request body, or of answers, that earn a new --stall-timeout */
 };
 
 enum conn_phase {
@@ -102,8 +102,10 @@ struct conn {
   size_t wire_len, wire_off;
   size_t cold_len;
   size_t lingered_len;
-  uint64_t body_mark;  /* exchange body bytes at the last extension of TIMING_REQUEST */
-  struct address peer; /* with --verbose */
+  uint64_t body_mark;   /* exchange body bytes at the last extension of TIMING_REQUEST */
+  uint64_t acked_mark;  /* bytes the peer had acknowledged at progress_ms */
+  uint64_t progress_ms; /* when it had last taken enough of the answers */
+  struct address peer;  /* with --verbose */
   int fd;
   int recv_first, recv_last; /* provided buffers that wait, linked through worker.recv_next; -1 none */
   int feeding_recv;          /* the provided buffer of this turn's feed; -1 none */
@@ -176,7 +178,8 @@ void *worker_run(void *worker);
 void loop_recv(struct worker *worker, struct conn *conn);
 void loop_recv_cancel(struct worker *worker, struct conn *conn);
 void loop_send(struct worker *worker, struct conn *conn);
-void loop_read(struct worker *worker, struct conn *conn, int fd, uint64_t off, size_t len);
+void loop_read(struct worker *worker, struct conn *conn, int fd, uint64_t off, size_t len, bool must_block);
+void loop_read_cancel(struct worker *worker, struct conn *conn);
 /* Gives a provided buffer back to the kernel. */
 void loop_recv_recycle(struct worker *worker, int id);
 static inline uint8_t *loop_recv_bytes(struct worker *worker, int id) {
@@ -200,6 +203,8 @@ bool conn_before_run(struct worker *worker, struct conn *conn);
 void conn_after_run(struct worker *worker, struct conn *conn);
 /* SIGTERM: end when nothing is owed any more. */
 void conn_drain(struct worker *worker, struct conn *conn);
+/* Would ending it now lose something: an answer, or bytes of one that the peer has not acknowledged? */
+bool conn_is_owed(const struct conn *conn);
 /* Ends it without another word; with a reset when is_reset. */
 void conn_kill(struct worker *worker, struct conn *conn, bool is_reset);
 /* Frees a dead connection whose operations have ended (n_ops is 0). */

@@ -6,6 +6,7 @@
 #include "engine/portable/kernels.h"
 #include "engine/portable/poly1305.h"
 #include "engine/portable/text.h"
+#include "engine/stream.h"
 
 static void expand(struct sl_aead_key *key, const uint8_t *secret) {
   memcpy(key->mem, secret, 32);
@@ -76,9 +77,65 @@ static void open(struct sl_aead_job *const *jobs, size_t n) {
   }
 }
 
+/* ---- texts in pieces ----------------------------------------------------------------------------------------- */
+
+_Static_assert(sizeof(struct sl_poly1305) <= sizeof((struct sl_stream *)0)->hash, "the hash must fit its place");
+
+static struct sl_poly1305 *poly_of(struct sl_stream *s) {
+  return (struct sl_poly1305 *)s->hash;
+}
+
+static void stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
+  uint8_t stream[SL_CHACHA20_STREAM_LEN];
+  sl_chacha20_blocks4(stream, key->mem, s->nonce, s->counter++);
+  sl_poly1305_init(poly_of(s), stream);
+  sl_wipe(stream, sizeof stream);
+}
+
+static void stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
+  (void)key; /* Poly1305's is in the hash */
+  for (size_t i = 0; i < n; i++) sl_poly1305_block(poly_of(s), blocks + 16 * i, 1);
+}
+
+static void stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
+                         size_t len, bool is_open) {
+  uint8_t stream[SL_CHACHA20_STREAM_LEN], text[SL_CHACHA20_STREAM_LEN];
+  if (s->n_block > 0) stream_absorb(s, key, s->block, 1);
+  s->n_block = s->n_unit = 0;
+  for (size_t done = 0, n; done < len; done += n) {
+    n = len - done < sizeof text ? len - done : sizeof text;
+    size_t n_rest = n % 16, n_whole = n - n_rest, n_over = -n % 64;
+    sl_chacha20_blocks4(stream, key->mem, s->nonce, s->counter);
+    s->counter += (uint32_t)(n + 63) / 64;
+    memcpy(text, in + done, n);
+    memset(text + n, 0, -n % 16);
+    if (is_open) stream_absorb(s, key, text, n_whole / 16);
+    if (is_open) memcpy(s->block, text + n_whole, n_rest);
+    sl_text_xor(text, stream, n);
+    if (!is_open) stream_absorb(s, key, text, n_whole / 16);
+    if (!is_open) memcpy(s->block, text + n_whole, n_rest);
+    memcpy(out + done, text, n);
+    memcpy(s->unit + 64 - n_over, stream + n, n_over);
+    s->n_unit = (uint8_t)n_over;
+    s->n_block = (uint8_t)n_rest;
+  }
+  sl_wipe(stream, sizeof stream);
+  sl_wipe(text, sizeof text);
+}
+
+static void stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
+  uint8_t lengths[16]; /* in bytes */
+  if (s->n_block > 0) stream_absorb(s, key, s->block, 1);
+  sl_store64_le(lengths, s->aad_len);
+  sl_store64_le(lengths + 8, s->text_len);
+  stream_absorb(s, key, lengths, 1);
+  sl_poly1305_final(poly_of(s), tag);
+}
+
 const struct sl_kernel sl_kernel_chapoly_portable = {
     .name = "chapoly_portable",
     .algorithm = SL_ALG_CHACHA20_POLY1305,
     .needs = 0,
     .aead = {{SL_CHACHA20_POLY1305, 32, 16 + 32, expand, seal, open}},
+    .stream = {64, stream_start, stream_absorb, stream_crypt, stream_tag},
 };

@@ -6,6 +6,7 @@
 #include "engine/portable/ghash.h"
 #include "engine/portable/kernels.h"
 #include "engine/portable/text.h"
+#include "engine/stream.h"
 
 struct gcm_key {
   struct sl_aes_key aes;
@@ -101,10 +102,63 @@ static void open(struct sl_aead_job *const *jobs, size_t n) {
   }
 }
 
+/* ---- texts in pieces ----------------------------------------------------------------------------------------- */
+
+static void stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
+  uint8_t stream[SL_AES_BLOCKS_LEN];
+  key_stream(stream, gcm_key(key), s->nonce, s->counter++);
+  memcpy(&s->hash[2], stream, 16);
+  sl_wipe(stream, sizeof stream);
+}
+
+static void stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
+  struct sl_gf128 hash = sl_gf128_load((const uint8_t *)s->hash);
+  hash = sl_ghash(hash, gcm_key(key)->h_div_x, blocks, 16 * n);
+  sl_gf128_store((uint8_t *)s->hash, hash);
+}
+
+static void stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
+                         size_t len, bool is_open) {
+  uint8_t stream[SL_AES_BLOCKS_LEN], text[SL_AES_BLOCKS_LEN];
+  if (s->n_block > 0) stream_absorb(s, key, s->block, 1);
+  s->n_block = s->n_unit = 0;
+  for (size_t done = 0, n; done < len; done += n) {
+    n = len - done < sizeof text ? len - done : sizeof text;
+    size_t n_rest = n % 16, n_whole = n - n_rest;
+    key_stream(stream, gcm_key(key), s->nonce, s->counter);
+    s->counter += (uint32_t)(n + 15) / 16;
+    memcpy(text, in + done, n);
+    memset(text + n, 0, -n % 16);
+    if (is_open) stream_absorb(s, key, text, n_whole / 16);
+    if (is_open) memcpy(s->block, text + n_whole, n_rest);
+    sl_text_xor(text, stream, n);
+    if (!is_open) stream_absorb(s, key, text, n_whole / 16);
+    if (!is_open) memcpy(s->block, text + n_whole, n_rest);
+    memcpy(out + done, text, n);
+    if (n_rest == 0) continue;
+    memcpy(s->unit, stream + n_whole, 16);
+    s->n_unit = (uint8_t)(16 - n_rest);
+    s->n_block = (uint8_t)n_rest;
+  }
+  sl_wipe(stream, sizeof stream);
+  sl_wipe(text, sizeof text);
+}
+
+static void stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
+  uint8_t lengths[16]; /* in bits */
+  if (s->n_block > 0) stream_absorb(s, key, s->block, 1);
+  sl_store64_be(lengths, 8 * s->aad_len);
+  sl_store64_be(lengths + 8, 8 * s->text_len);
+  stream_absorb(s, key, lengths, 1);
+  memcpy(tag, s->hash, 16);
+  sl_text_xor(tag, (const uint8_t *)&s->hash[2], 16);
+}
+
 const struct sl_kernel sl_kernel_gcm_portable = {
     .name = "gcm_portable",
     .algorithm = SL_ALG_AES_GCM,
     .needs = 0,
     .aead = {{SL_AES_128_GCM, 16, 16 + sizeof(struct gcm_key), expand128, seal, open},
              {SL_AES_256_GCM, 32, 16 + sizeof(struct gcm_key), expand256, seal, open}},
+    .stream = {16, stream_start, stream_absorb, stream_crypt, stream_tag},
 };

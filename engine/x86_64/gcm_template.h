@@ -6,8 +6,7 @@
  *     position    0     1     2 ............ n+1     and then: lengths
  *     counter     0     1     2 ............ n+1
  *     AES out     -     mask  key stream             mask = E(J0), which hides the tag
- *     GHASH in    AAD   AAD   ciphertext             AAD of at most 16 bytes lies at 1, longer at 0 and 1;
- *                                                    what comes before its last two blocks is hashed ahead
+ *     GHASH in    -     AAD   ciphertext             the last block of the AAD; those before it are hashed ahead
  *
  * so one vector of positions serves both AES and GHASH, AAD and mask ride in vectors that are computed anyway, and
  * position p's counter is p. Vectors are taken in groups of V_GROUP:
@@ -17,12 +16,18 @@
  *
  * Each group is hashed between the AES rounds of the next one. In a full group lanes stay apart and vector j is multiplied
  * by H^(V_LANES * (V_GROUP - j)) in all of them; in the last group each position p gets its own power, H^(n+2-p), and the
- * lanes are added (that takes a full vector in the last group: the lanes of the sum so far lie on its positions). That sum, the step with the lengths and the tag are done for V_LANES records together (gcm_finish). */
+ * lanes are added (that takes a full vector in the last group: the lanes of the sum so far lie on its positions). That sum,
+ * the step with the lengths and the tag are done for V_LANES records together (gcm_finish).
+ *
+ * Here is what all widths share; how records go through it is in gcm_wide.h and gcm_narrow.h. */
 #ifndef SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 #define SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 
 #include "engine/aead_jobs.h"
 #include "engine/kernel.h"
+
+/* A function of its own, once; a width may have no use for it. */
+#define PART static __attribute__((noinline, unused))
 
 enum {
   GROUP_LEN = V_GROUP * V_BYTES,     /* bytes */
@@ -33,17 +38,33 @@ enum {
   V_LAST = V_GROUP + 1,              /* vectors in the last group at most */
 };
 
-/* Loops over vectors and records are written out, so that their arrays live in registers. */
-#if defined(__clang__)
+/* Loops over vectors and records are written out, so that their arrays live in registers; loops over rounds of four and
+ * over groups are not, so that the code stays small. Not under AddressSanitizer: its checks in code written out cost clang
+ * minutes a file, and what they check is the same. */
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#define UNROLL
+#define ROLLED
+#define INLINE static inline
+#elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#define INLINE static inline __attribute__((always_inline))
 #pragma clang diagnostic ignored                                                                                       \
     "-Wpass-failed" /* a loop of one turn is no loop: clang complains it cannot unroll it */
 #elif defined(__OPTIMIZE__)
-#define UNROLL _Pragma("GCC unroll 16")
-#else
-#define UNROLL /* gcc -O0 with sanitizers warns that it ignores the other */
-#endif
+#define UNROLL _Pragma("GCC unroll 32")
+#define ROLLED _Pragma("GCC unroll 1")
 #define INLINE static inline __attribute__((always_inline))
+#else /* without optimisation gcc warns that it ignores the wishes */
+#define UNROLL
+#define ROLLED
+#define INLINE static inline __attribute__((always_inline))
+#endif
 
 /* ---- constants ----------------------------------------------------------------------------------------------- */
 
@@ -174,11 +195,15 @@ struct gcm_done {
   const uint8_t *h; /* over x, as in the key */
   struct sl_aead_job *job;
 };
-/* Those that wait until there is one for each lane. */
-struct gcm_pending {
-  struct gcm_done done[V_LANES];
-  unsigned n;
-};
+
+INLINE void gcm_put_tag(struct sl_aead_job *job, __m128i ghash, __m128i mask, bool seal) {
+  __m128i tag = _mm_xor_si128(ghash, mask);
+  if (seal) {
+    block_store_all(job->tag, tag);
+  } else {
+    sl_aead_job_verdict(job, block_differs(tag, block_load_all(job->tag)));
+  }
+}
 
 /* One record a lane: GHASH = (sum + lengths) H, tag = GHASH + mask. Of V_LANES records n are real. */
 INLINE void gcm_finish(const struct gcm_done done[], unsigned n, bool seal) {
@@ -198,14 +223,12 @@ INLINE void gcm_finish(const struct gcm_done done[], unsigned n, bool seal) {
   __m128i ghash[V_LANES];
   v_scatter(ghash, y);
   UNROLL for (unsigned i = 0; i < V_LANES; i++) {
-    if (i >= n) break;
-    __m128i tag = _mm_xor_si128(ghash[i], done[i].mask);
-    if (seal) {
-      block_store_all(done[i].job->tag, tag);
-    } else {
-      sl_aead_job_verdict(done[i].job, block_differs(tag, block_load_all(done[i].job->tag)));
-    }
+    if (i < n) gcm_put_tag(done[i].job, ghash[i], done[i].mask, seal);
   }
+}
+
+PART void gcm_finish_some(const struct gcm_done done[], unsigned n, bool seal) {
+  gcm_finish(done, n, seal);
 }
 
 /* ---- records side by side ------------------------------------------------------------------------------------ */
@@ -216,11 +239,11 @@ struct gcm_record {
   struct sl_aead_job *job;
   const uint8_t *in;
   uint8_t *out;
-  const uint8_t *rounds_begin, *rounds_last; /* round keys */
-  const uint8_t *powers_end;
+  const uint8_t *round_keys, *powers_end;
   size_t text_len; /* bytes, with the tail */
-  bool is_256;
   __m128i counter; /* of the group's first position, in host order */
+  __m128i mask;    /* E(J0) */
+  v aad;           /* what GHASH takes at position 1 */
   v acc;           /* GHASH so far, lanes apart: to be added to the next vector */
 };
 
@@ -246,29 +269,40 @@ INLINE size_t gcm_n_vecs(const struct sl_aead_job *job) {
   return (n_blocks + LEAD_LEN / 16 + V_LANES - 1) / V_LANES;
 }
 
-/* GHASH of all AAD before its last two blocks. Long AAD is rare: one block at a time will do. */
-static __attribute__((noinline)) void gcm_hash_ahead(v *acc, const struct sl_aead_job *job, const uint8_t *powers_end) {
-  v h = v_load_lanes(powers_end - 16, 1);
-  for (size_t left = job->aad_len, at = 0; left > LEAD_LEN; left -= 16, at += 16) {
-    *acc = v_xor(*acc, gcm_reversed(v_load_span(job->aad + at, 0, 16)));
-    *acc = gcm_reduced(gcm_product(*acc, h));
+/* What GHASH takes at position 1: the AAD's last block, and before it all others, a block at a time: AAD of more than one
+ * block is rare. */
+PART v gcm_aad_long(const struct sl_aead_job *job, const uint8_t *powers_end) {
+  v h = v_load_lanes(powers_end - 16, 1), acc = v_zero();
+  uint8_t vec[V_BYTES] = {0};
+  const uint8_t *at = job->aad;
+  size_t left = job->aad_len;
+  for (; left > 16; left -= 16, at += 16) {
+    acc = v_xor(acc, gcm_reversed(v_load_span(at, 0, 16)));
+    acc = gcm_reduced(gcm_product(acc, h));
   }
+  acc = v_xor(acc, gcm_reversed(v_load_span(at, 0, left)));
+  block_store_all(vec + 16 * (V_LANES > 1), v_lane(acc, 0));
+  return v_load(vec);
 }
 
-INLINE struct gcm_record gcm_begin(struct sl_aead_job *job, unsigned rounds) {
-  struct gcm_record r = {.job = job, .in = job->in, .out = job->out, .rounds_begin = job->key->mem};
-  r.rounds_last = r.rounds_begin + 16 * rounds;
-  r.powers_end = gcm_powers_end(job->key, rounds);
-  r.text_len = job->len + job->tail_len;
-  r.is_256 = rounds == 14;
-  r.counter = _mm_and_si128(block_load_all(job->nonce), block_mask(SL_AEAD_NONCE_LEN)); /* 4 more bytes of the job */
-  r.acc = v_zero();
-  if (__builtin_expect(job->aad_len > LEAD_LEN, 0)) {
-    v acc = v_zero();
-    gcm_hash_ahead(&acc, job, r.powers_end);
-    r.acc = acc;
-  }
-  return r;
+/* The same, where it belongs in its vector. A function with vectors in flight would have to save them all round a call: this
+ * comes first. */
+INLINE v gcm_aad(const struct sl_aead_job *job, const uint8_t *powers_end) {
+  if (__builtin_expect(job->aad_len > 16, 0)) return gcm_aad_long(job, powers_end);
+  size_t place = V_LANES > 1 ? 16 : 0;
+  return gcm_reversed(v_load_span(gcm_at(job->aad, -(ptrdiff_t)place), place, place + job->aad_len));
+}
+
+INLINE void gcm_begin(struct gcm_record *r, struct sl_aead_job *job, unsigned rounds) {
+  r->job = job;
+  r->in = job->in;
+  r->out = job->out;
+  r->round_keys = job->key->mem;
+  r->powers_end = gcm_powers_end(job->key, rounds);
+  r->text_len = job->len + job->tail_len;
+  r->counter = _mm_and_si128(block_load_all(job->nonce), block_mask(SL_AEAD_NONCE_LEN)); /* 4 more bytes of the job */
+  r->aad = gcm_aad(job, r->powers_end);
+  r->acc = v_zero();
 }
 _Static_assert(offsetof(struct sl_aead_job, nonce) + 16 <= sizeof(struct sl_aead_job), "a nonce is read as one block");
 
@@ -276,7 +310,7 @@ _Static_assert(offsetof(struct sl_aead_job, nonce) + 16 <= sizeof(struct sl_aead
  * counter is 0 and needs no turning. */
 INLINE void gcm_counters(struct gcm_record r[], unsigned side, v x[], unsigned n_vecs, unsigned step, bool head) {
   UNROLL for (unsigned i = 0; i < side; i++) {
-    __m128i key = block_load_all(r[i].rounds_begin), counter = r[i].counter;
+    __m128i key = block_load_all(r[i].round_keys), counter = r[i].counter;
     v base = v_all(_mm_xor_si128(head ? counter : gcm_counter_block(counter), key));
     r[i].counter = _mm_add_epi32(counter, _mm_set_epi32((int)(V_LANES * step), 0, 0, 0));
     UNROLL for (unsigned j = 0; j < n_vecs && j < step; j++) {
@@ -289,53 +323,43 @@ INLINE void gcm_counters(struct gcm_record r[], unsigned side, v x[], unsigned n
   }
 }
 
-/* Round `round` of all vectors. */
-INLINE void gcm_round(const struct gcm_record r[], unsigned side, v x[], unsigned n_vecs, unsigned round) {
+/* The round of all vectors whose keys lie at `at`. */
+INLINE void gcm_round(const struct gcm_record r[], unsigned side, v x[], unsigned n_vecs, size_t at) {
   UNROLL for (unsigned i = 0; i < side; i++) {
-    v k = v_load_all(r[i].rounds_begin + 16 * round);
-    UNROLL for (unsigned j = 0; j < n_vecs; j++) x[i * n_vecs + j] = v_aesenc(x[i * n_vecs + j], k);
+    v k = v_load_all(r[i].round_keys + at);
+    UNROLL for (unsigned j = 0; j < n_vecs; j++) {
+      x[i * n_vecs + j] = v_aesenc(x[i * n_vecs + j], k);
+    }
   }
 }
 
-/* The product of a full group's vector j, and the sum it goes to. Vector 0 comes last, because acc, the end of the chain
- * through all groups, is added to it. */
+/* The product of a full group's vector j, added to s. */
 INLINE void gcm_hash_vec(const struct gcm_record r[], unsigned side, struct gcm_sum s[], const v hash[], unsigned j) {
   UNROLL for (unsigned i = 0; i < side; i++) {
-    v a = hash[i * V_GROUP + j];
-    if (j == 0) a = v_xor(a, r[i].acc);
-    struct gcm_sum p = gcm_product(a, v_load_all(r[i].powers_end - 16 * V_LANES * (V_GROUP - j)));
-    s[i] = gcm_added(s[i], p, false);
+    v h = v_load_all(r[i].powers_end - V_BYTES * (V_GROUP - j));
+    s[i] = gcm_added(s[i], gcm_product(hash[i * V_GROUP + j], h), false);
   }
 }
 
-/* All rounds but the last on x, and between them, where there is a full group to hash, that group. */
-INLINE void gcm_rounds(struct gcm_record r[], unsigned side, v x[], unsigned n_vecs, const v *hash) {
+/* All rounds but the last on x, and between them, where there is a full group to hash, that group. Its first vector
+ * comes last, because the end of the chain through all groups was added to it. */
+INLINE void gcm_rounds(struct gcm_record r[], unsigned side, unsigned rounds, v x[], unsigned n_vecs, const v *hash) {
   struct gcm_sum s[V_SIDE_MAX];
-  /* Keeps the compiler from loading round keys ahead of time, only to spill them. */
-  UNROLL for (unsigned i = 0; i < side; i++) __asm__("" : "+r"(r[i].rounds_begin));
-  UNROLL for (unsigned i = 0; i < side; i++) s[i] = (struct gcm_sum){v_zero(), v_zero(), v_zero()};
-  gcm_round(r, side, x, n_vecs, 1);
-  if (hash && V_GROUP > 4) gcm_hash_vec(r, side, s, hash, V_GROUP - 4);
-  gcm_round(r, side, x, n_vecs, 2);
-  if (hash) gcm_hash_vec(r, side, s, hash, V_GROUP - 3);
-  gcm_round(r, side, x, n_vecs, 3);
-  if (hash && V_GROUP > 4) gcm_hash_vec(r, side, s, hash, V_GROUP - 5);
-  gcm_round(r, side, x, n_vecs, 4);
-  if (hash) gcm_hash_vec(r, side, s, hash, V_GROUP - 2);
-  gcm_round(r, side, x, n_vecs, 5);
-  if (hash && V_GROUP > 4) gcm_hash_vec(r, side, s, hash, V_GROUP - 6);
-  gcm_round(r, side, x, n_vecs, 6);
-  if (hash) gcm_hash_vec(r, side, s, hash, V_GROUP - 1);
-  gcm_round(r, side, x, n_vecs, 7);
-  if (hash && V_GROUP > 4) gcm_hash_vec(r, side, s, hash, V_GROUP - 7);
-  gcm_round(r, side, x, n_vecs, 8);
-  if (hash) gcm_hash_vec(r, side, s, hash, 0);
-  gcm_round(r, side, x, n_vecs, 9);
-  if (r[0].is_256) {
-    gcm_round(r, side, x, n_vecs, 10);
-    gcm_round(r, side, x, n_vecs, 11);
-    gcm_round(r, side, x, n_vecs, 12);
-    gcm_round(r, side, x, n_vecs, 13);
+  size_t at = 2 * 16, end = 16 * (size_t)rounds;
+  gcm_round(r, side, x, n_vecs, 16);
+  if (hash) {
+    UNROLL for (unsigned i = 0; i < side; i++) s[i] = (struct gcm_sum){v_zero(), v_zero(), v_zero()};
+    UNROLL for (unsigned step = 1; step <= 4; step++, at += 2 * 16) {
+      if (V_GROUP > 4) gcm_hash_vec(r, side, s, hash, step);
+      gcm_round(r, side, x, n_vecs, at);
+      gcm_hash_vec(r, side, s, hash, (V_GROUP - 4 + step) % V_GROUP);
+      gcm_round(r, side, x, n_vecs, at + 16);
+    }
+  }
+  /* 9 rounds or 13: the first, and four at a time. */
+  ROLLED for (; at < end; at += 4 * 16) {
+    UNROLL for (unsigned k = 0; k < 4; k++) gcm_round(r, side, x, n_vecs, at + 16 * k);
+    UNROLL for (unsigned j = 0; j < side * n_vecs; j++) v_settle(&x[j]);
   }
   if (!hash) return;
   UNROLL for (unsigned i = 0; i < side; i++) r[i].acc = gcm_reduced(s[i]);
@@ -348,103 +372,41 @@ INLINE v gcm_vec(const struct gcm_record *r, v x, v last_key, ptrdiff_t off, boo
   v data = v_load(r->in + off);
   v done = v_aesenclast(x, v_xor(data, last_key));
   v_store(r->out + off, done);
-  return gcm_reversed(seal ? done : data);
+  return gcm_reversed(v_select(seal, done, data));
 }
 
-/* Adds what the vector at `off` has of the last two blocks of an AAD of more than 16 bytes. */
-static __attribute__((noinline)) void gcm_add_aad(v *hash, const struct sl_aead_job *job, ptrdiff_t off) {
-  ptrdiff_t ahead = job->aad_len > LEAD_LEN ? (ptrdiff_t)(job->aad_len + 15) / 16 * 16 - LEAD_LEN : 0;
-  ptrdiff_t aad_off = off + LEAD_LEN + ahead;
-  *hash = v_xor(*hash, v_load_span(gcm_at(job->aad, aad_off), 0, gcm_clamp((ptrdiff_t)job->aad_len - aad_off)));
+/* Where a record's text ends, seen from a vector: behind it; in it; in it or behind; in it or before; anywhere. */
+enum gcm_tail { INSIDE, ENDS, ENDS_OR_GOES_ON, ENDS_OR_IS_OVER, MAY_END };
+
+/* How much of a vector at `off` lies before `end`. */
+INLINE size_t gcm_span(ptrdiff_t end, ptrdiff_t off, enum gcm_tail tail) {
+  ptrdiff_t len = end - off;
+  if (tail == INSIDE) return V_BYTES;
+  if (tail == ENDS_OR_IS_OVER || tail == MAY_END) len = len < 0 ? 0 : len;
+  if (tail == ENDS_OR_GOES_ON || tail == MAY_END) len = len > V_BYTES ? V_BYTES : len;
+  return (size_t)len;
 }
 
-/* One vector of the record's head (AAD, mask, first text), its tail (last text, tail byte) or both. `off` is its place in
- * the text, negative before it; `mask` gets E(J0) when it is here. */
-INLINE v gcm_edge_vec(const struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool head, bool tail, __m128i *mask,
-                      bool seal) {
+/* One vector of the record's head (mask, first text), its tail (last text, tail byte) or both. `off` is its place in the
+ * text, negative before it. */
+V_EDGE v gcm_edge_vec(struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool head, enum gcm_tail tail, bool seal) {
   struct sl_aead_job *job = r->job;
   size_t from = head ? gcm_clamp(-off) : 0;
-  size_t to_text = tail ? (size_t)((ptrdiff_t)r->text_len - off) : V_BYTES; /* the text ends in this vector */
-  size_t to_plain = tail ? to_text - job->tail_len : V_BYTES;
+  size_t to_text = gcm_span((ptrdiff_t)r->text_len, off, tail);
+  size_t to_plain = gcm_span((ptrdiff_t)(r->text_len - job->tail_len), off, tail);
   v data = v_load_span(gcm_at(r->in, off), from, seal ? to_plain : to_text);
-  if (seal && to_text > to_plain) data = v_put_byte(data, to_plain, job->tail);
+  if (seal && tail && to_text > to_plain) data = v_put_byte(data, to_plain, job->tail);
   v done = v_aesenclast(x, v_xor(data, last_key));
   v_store_span((uint8_t *)gcm_at(r->out, off), from, seal ? to_text : to_plain, done);
-  if (!seal && to_text > to_plain) job->tail = v_byte(done, to_plain);
-
-  v hash = seal ? v_keep_span(done, from, to_text) : data;
-  if (head) {
-    if (__builtin_expect(job->aad_len <= 16, 1)) {
-      if (off <= -16 && off + V_BYTES > -16) {
-        size_t place = (size_t)(-16 - off);
-        hash = v_xor(hash, v_load_span(gcm_at(job->aad, -(ptrdiff_t)place), place, place + job->aad_len));
-      }
-    } else {
-      gcm_add_aad(&hash, job, off);
-    }
-    if (off <= -16 && off + V_BYTES > -16) *mask = v_lane(done, V_LANES > 1);
-  }
-  return gcm_reversed(hash);
-}
-
-/* A full group, with or without the record's head. `hash` holds the group before it on entry and this one on return. */
-INLINE void gcm_full_group(struct gcm_record r[], unsigned side, ptrdiff_t off, v hash[], __m128i mask[], bool head,
-                           bool seal) {
-  v x[V_SIDE_MAX * V_GROUP];
-  gcm_counters(r, side, x, V_GROUP, V_GROUP, head);
-  gcm_rounds(r, side, x, V_GROUP, head ? NULL : hash);
-  UNROLL for (unsigned i = 0; i < side; i++) {
-    v last_key = v_load_all(r[i].rounds_last);
-    UNROLL for (unsigned j = 0; j < V_GROUP; j++) {
-      ptrdiff_t at = off + (ptrdiff_t)(j * V_BYTES);
-      unsigned k = i * V_GROUP + j;
-      hash[k] = head && j * V_BYTES < LEAD_LEN ? gcm_edge_vec(&r[i], x[k], last_key, at, true, false, &mask[i], seal)
-                                               : gcm_vec(&r[i], x[k], last_key, at, seal);
-    }
-  }
-}
-
-/* The products of the last group's positions with their own powers, lanes apart. */
-INLINE struct gcm_sum gcm_hash_last(const struct gcm_record *r, v hash[], unsigned n_vecs, size_t n_positions) {
-  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
-  const unsigned n_ahead = n_vecs > V_EXACT ? n_vecs - V_EXACT : 0; /* vectors beyond the key's powers */
-  const uint8_t *own = r->powers_end - 16 * n_positions;
-  hash[0] = v_xor(hash[0], r->acc);
-  UNROLL for (unsigned j = 0; j < n_vecs; j++) {
-    v h = j < n_ahead      ? v_load_all(r->powers_end - 16 * V_LANES * (n_ahead - j))
-          : j + 1 < n_vecs ? v_load(own + V_BYTES * j)
-                           : v_load_lanes(own + V_BYTES * j, n_positions - V_LANES * j);
-    s = gcm_added(s, gcm_product(hash[j], h), j == 0 || j == n_ahead);
-    if (j + 1 == n_ahead) hash[j + 1] = v_xor(hash[j + 1], gcm_reduced(s));
-  }
-  return s;
-}
-_Static_assert(V_LAST <= 2 * V_EXACT, "one step of reduction in the last group");
-
-/* The group with the end of the record: n_vecs vectors, the last with the end of the text. */
-INLINE void gcm_last_group(struct gcm_record r[], unsigned side, ptrdiff_t off, v hash[], __m128i mask[],
-                           unsigned n_vecs, bool head, bool seal, struct gcm_done done[]) {
-  v x[V_SIDE_MAX * V_LAST], own[V_LAST];
-  gcm_counters(r, side, x, n_vecs, V_GROUP, head);
-  gcm_rounds(r, side, x, n_vecs, head ? NULL : hash);
-  UNROLL for (unsigned i = 0; i < side; i++) {
-    v last_key = v_load_all(r[i].rounds_last);
-    UNROLL for (unsigned j = 0; j < n_vecs; j++) {
-      ptrdiff_t at = off + (ptrdiff_t)(j * V_BYTES);
-      bool is_head = head && j * V_BYTES < LEAD_LEN, is_tail = j + 1 == n_vecs;
-      v y = x[i * n_vecs + j];
-      own[j] = is_head || is_tail ? gcm_edge_vec(&r[i], y, last_key, at, is_head, is_tail, &mask[i], seal)
-                                  : gcm_vec(&r[i], y, last_key, at, seal);
-    }
-    done[i].sum = gcm_hash_last(&r[i], own, n_vecs, (r[i].text_len + 15 - (size_t)off) / 16);
-  }
+  if (!seal && tail && to_text > to_plain) job->tail = v_byte(done, to_plain);
+  if (head && off <= -16 && off + V_BYTES > -16) r->mask = v_lane(done, V_LANES > 1);
+  return gcm_reversed(v_take_span(data, done, from, seal ? to_text : 0));
 }
 
 /* ---- long records -------------------------------------------------------------------------------------------- */
 
-static inline void gcm_long_make(struct gcm_long *l, const struct gcm_record *r) {
-  unsigned rounds = (unsigned)(r->rounds_last - r->rounds_begin) / 16;
-  for (unsigned i = 0; i <= rounds; i++) v_store(l->rounds[i], v_load_all(r->rounds_begin + 16 * i));
+static inline void gcm_long_make(struct gcm_long *l, const struct gcm_record *r, unsigned rounds) {
+  ROLLED for (unsigned i = 0; i <= rounds; i++) v_store(l->rounds[i], v_load_all(r->round_keys + 16 * i));
   v most = v_load_all(r->powers_end - 16 * N_POWERS);
   UNROLL for (unsigned j = V_GROUP_LONG; j-- > 0;) {
     unsigned exponent = V_LANES * (V_GROUP_LONG - j);
@@ -456,202 +418,42 @@ static inline void gcm_long_make(struct gcm_long *l, const struct gcm_record *r)
 }
 _Static_assert(V_LANES *V_GROUP_LONG <= 2 * N_POWERS, "one product makes a power the key does not hold");
 
-INLINE void gcm_long_round(const struct gcm_long *l, v x[], unsigned round) {
+INLINE void gcm_long_round(const struct gcm_long *l, v x[], size_t round) {
   v k = v_load(l->rounds[round]);
   UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) x[j] = v_aesenc(x[j], k);
 }
-INLINE struct gcm_sum gcm_long_pair(const struct gcm_long *l, struct gcm_sum s, v a, unsigned i, v b, unsigned j) {
-  return gcm_add_products(s, a, v_load(l->power[i]), v_load(l->folded[i]), b, v_load(l->power[j]),
+INLINE struct gcm_sum gcm_long_pair(const struct gcm_long *l, struct gcm_sum s, const v group[], size_t i, size_t j) {
+  return gcm_add_products(s, group[i], v_load(l->power[i]), v_load(l->folded[i]), group[j], v_load(l->power[j]),
                           v_load(l->folded[j]));
 }
 
 /* gcm_full_group() for one record, V_GROUP_LONG vectors and what gcm_long_make() made. */
-INLINE void gcm_long_group(struct gcm_record *r, const struct gcm_long *l, ptrdiff_t off, v hash[], __m128i *mask,
+INLINE void gcm_long_group(struct gcm_record *r, const struct gcm_long *l, unsigned rounds, ptrdiff_t off, v group[],
                            bool head, bool seal) {
   v x[V_GROUP_LONG];
-  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
   __asm__("" : "+r"(l)); /* keeps the compiler from loading round keys once and spilling them round the loop */
+  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
+  size_t round = 2;
   gcm_counters(r, 1, x, V_GROUP_LONG, V_GROUP_LONG, head);
   gcm_long_round(l, x, 1);
-  if (!head) s = gcm_long_pair(l, s, hash[1], 1, hash[2], 2);
-  gcm_long_round(l, x, 2);
-  gcm_long_round(l, x, 3);
-  if (!head) s = gcm_long_pair(l, s, hash[3], 3, hash[4], 4);
-  gcm_long_round(l, x, 4);
-  gcm_long_round(l, x, 5);
-  if (!head) s = gcm_long_pair(l, s, hash[5], 5, hash[6], 6);
-  gcm_long_round(l, x, 6);
-  gcm_long_round(l, x, 7);
-  if (!head) s = gcm_long_pair(l, s, v_xor(hash[0], r->acc), 0, hash[7], 7);
-  gcm_long_round(l, x, 8);
-  gcm_long_round(l, x, 9);
-  if (r->is_256) {
-    gcm_long_round(l, x, 10);
-    gcm_long_round(l, x, 11);
-    gcm_long_round(l, x, 12);
-    gcm_long_round(l, x, 13);
+  UNROLL for (; round < 10; round += 2) {
+    if (!head) s = gcm_long_pair(l, s, group, round - 1, round % V_GROUP_LONG);
+    gcm_long_round(l, x, round);
+    gcm_long_round(l, x, round + 1);
+  }
+  ROLLED for (; round < rounds; round += 2) {
+    gcm_long_round(l, x, round);
+    gcm_long_round(l, x, round + 1);
+    UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) v_settle(&x[j]);
   }
   if (!head) r->acc = gcm_reduced(s);
-  v last_key = v_load_all(r->rounds_last);
+  v last_key = v_load(l->rounds[rounds]);
   UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) {
     ptrdiff_t at = off + (ptrdiff_t)(j * V_BYTES);
-    hash[j] = head && j * V_BYTES < LEAD_LEN ? gcm_edge_vec(r, x[j], last_key, at, true, false, mask, seal)
-                                             : gcm_vec(r, x[j], last_key, at, seal);
+    v h = head && j * V_BYTES < LEAD_LEN ? gcm_edge_vec(r, x[j], last_key, at, true, INSIDE, seal)
+                                         : gcm_vec(r, x[j], last_key, at, seal);
+    group[j] = j == 0 ? v_xor(h, head ? r->aad : r->acc) : h;
   }
 }
-
-/* Runs the head of a long record and its long groups, until 2 .. V_GROUP_LONG+1 vectors are left, and leaves things as
- * gcm_full_group() does. Returns where it stopped in the text. */
-INLINE ptrdiff_t gcm_long_part(struct gcm_record *r, size_t *n_vecs, v hash[], __m128i *mask, bool seal) {
-  struct gcm_long l;
-  v long_hash[V_GROUP_LONG];
-  ptrdiff_t off = -LEAD_LEN;
-  gcm_long_make(&l, r);
-  gcm_long_group(r, &l, off, long_hash, mask, true, seal);
-  for (*n_vecs -= V_GROUP_LONG, off += LONG_LEN; *n_vecs >= V_GROUP_LONG + 2;
-       *n_vecs -= V_GROUP_LONG, off += LONG_LEN) {
-    gcm_long_group(r, &l, off, long_hash, mask, false, seal);
-  }
-  /* The last V_GROUP vectors are left to the next group; those before them are hashed here. */
-  if (V_GROUP_LONG > V_GROUP) {
-    struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
-    s = gcm_long_pair(&l, s, long_hash[1], 5, long_hash[2], 6);
-    s = gcm_long_pair(&l, s, v_xor(long_hash[0], r->acc), 4, long_hash[3], 7);
-    r->acc = gcm_reduced(s);
-  }
-  UNROLL for (unsigned j = 0; j < V_GROUP; j++) hash[j] = long_hash[V_GROUP_LONG - V_GROUP + j];
-  sl_wipe(&l, sizeof l);
-  return off;
-}
-
-/* ---- the kernel's functions ---------------------------------------------------------------------------------- */
-
-/* Any number of vectors in the last group: each has its own code, so that nothing in it asks how many there are. */
-INLINE void gcm_last_group_any(struct gcm_record r[], unsigned side, ptrdiff_t off, v hash[], __m128i mask[],
-                               size_t n_vecs, bool head, bool seal, struct gcm_done done[]) {
-  switch (n_vecs) {
-#define LAST_GROUP(n)                                                                                                  \
-  case n:                                                                                                              \
-    if (n <= V_LAST && (head || n > 1)) gcm_last_group(r, side, off, hash, mask, n, head, seal, done);                 \
-    break;
-    LAST_GROUP(1)
-    LAST_GROUP(2)
-    LAST_GROUP(3)
-    LAST_GROUP(4)
-    LAST_GROUP(5)
-    LAST_GROUP(6)
-    LAST_GROUP(7)
-    LAST_GROUP(8)
-    LAST_GROUP(9)
-#undef LAST_GROUP
-  }
-}
-_Static_assert(V_LAST <= 9, "every number of vectors has its case");
-
-/* `side` records of n_vecs vectors each; `is_short`: at most V_LAST. */
-INLINE void gcm_records(struct sl_aead_job *const jobs[], unsigned side, size_t n_vecs, bool is_short, unsigned rounds,
-                        bool seal, struct gcm_done done[]) {
-  struct gcm_record r[V_SIDE_MAX];
-  __m128i mask[V_SIDE_MAX];
-  v hash[V_SIDE_MAX * V_GROUP];
-  ptrdiff_t off = -LEAD_LEN;
-  UNROLL for (unsigned i = 0; i < side; i++) r[i] = gcm_begin(jobs[i], rounds);
-  if (is_short) {
-    gcm_last_group_any(r, side, off, hash, mask, n_vecs, true, seal, done);
-  } else {
-    if (side == 1 && n_vecs >= V_LONG_MIN) {
-      off = gcm_long_part(&r[0], &n_vecs, hash, mask, seal);
-    } else {
-      gcm_full_group(r, side, off, hash, mask, true, seal);
-      n_vecs -= V_GROUP;
-      off += GROUP_LEN;
-    }
-    for (; n_vecs > V_LAST; n_vecs -= V_GROUP, off += GROUP_LEN) gcm_full_group(r, side, off, hash, mask, false, seal);
-    gcm_last_group_any(r, side, off, hash, mask, n_vecs, false, seal, done);
-  }
-  UNROLL for (unsigned i = 0; i < side; i++) {
-    done[i].mask = mask[i];
-    done[i].lengths =
-        _mm_set_epi64x((long long)(8 * (uint64_t)r[i].job->aad_len), (long long)(8 * (uint64_t)r[i].text_len));
-    done[i].h = r[i].powers_end - 16;
-    done[i].job = r[i].job;
-  }
-}
-
-INLINE void gcm_jobs(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
-  struct gcm_pending pending;
-  pending.n = 0;
-  for (size_t i = 0; i < n;) {
-    size_t n_vecs = gcm_n_vecs(jobs[i]), side = 1;
-    bool is_short = n_vecs <= V_LAST;
-    size_t side_max = is_short ? V_SIDE_SHORT : n_vecs < V_LONG_MIN ? V_SIDE_MID : 1;
-    while (side < side_max && i + side < n && gcm_n_vecs(jobs[i + side]) == n_vecs) side++;
-    if (V_SIDE_SHORT > 1 && side == V_SIDE_SHORT && is_short) {
-      struct gcm_done done[V_LANES];
-      gcm_records(jobs + i, V_SIDE_SHORT, n_vecs, true, rounds, seal, done);
-      gcm_finish(done, V_LANES, seal);
-      i += V_SIDE_SHORT;
-      continue;
-    }
-    if (V_SIDE_MID > 1 && side == V_SIDE_MID && !is_short) {
-      if (pending.n + V_SIDE_MID > V_LANES) {
-        gcm_finish(pending.done, pending.n, seal);
-        pending.n = 0;
-      }
-      gcm_records(jobs + i, V_SIDE_MID, n_vecs, false, rounds, seal, &pending.done[pending.n]);
-    } else {
-      side = 1;
-      if (is_short) {
-        gcm_records(jobs + i, 1, n_vecs, true, rounds, seal, &pending.done[pending.n]);
-      } else {
-        gcm_records(jobs + i, 1, n_vecs, false, rounds, seal, &pending.done[pending.n]);
-      }
-    }
-    i += side;
-    pending.n += (unsigned)side;
-    if (pending.n == V_LANES) {
-      gcm_finish(pending.done, V_LANES, seal);
-      pending.n = 0;
-    }
-  }
-  if (pending.n > 0) gcm_finish(pending.done, pending.n, seal);
-  sl_wipe(&pending, sizeof pending);
-}
-_Static_assert(V_SIDE_SHORT == 1 || V_SIDE_SHORT == V_LANES, "short records side by side are finished at once");
-
-/* One code for both key sizes: the four more rounds of AES-256 are one branch, the same one each time. */
-static __attribute__((noinline)) void gcm_seal(struct sl_aead_job *const *jobs, size_t n, unsigned rounds) {
-  gcm_jobs(jobs, n, rounds, true);
-}
-static __attribute__((noinline)) void gcm_open(struct sl_aead_job *const *jobs, size_t n, unsigned rounds) {
-  gcm_jobs(jobs, n, rounds, false);
-}
-
-static void gcm_128_expand(struct sl_aead_key *key, const uint8_t *secret) {
-  gcm_expand(key, secret, 10);
-}
-static void gcm_128_seal(struct sl_aead_job *const *jobs, size_t n) {
-  gcm_seal(jobs, n, 10);
-}
-static void gcm_128_open(struct sl_aead_job *const *jobs, size_t n) {
-  gcm_open(jobs, n, 10);
-}
-static void gcm_256_expand(struct sl_aead_key *key, const uint8_t *secret) {
-  gcm_expand(key, secret, 14);
-}
-static void gcm_256_seal(struct sl_aead_job *const *jobs, size_t n) {
-  gcm_seal(jobs, n, 14);
-}
-static void gcm_256_open(struct sl_aead_job *const *jobs, size_t n) {
-  gcm_open(jobs, n, 14);
-}
-
-#define GCM_KEY_LEN(rounds) (16 + 16 * (rounds + 1) + 16 * N_POWERS)
-#define GCM_KERNEL_OPS                                                                                                 \
-  {                                                                                                                    \
-    {SL_AES_128_GCM, 16, GCM_KEY_LEN(10), gcm_128_expand, gcm_128_seal, gcm_128_open},                                 \
-        {SL_AES_256_GCM, 32, GCM_KEY_LEN(14), gcm_256_expand, gcm_256_seal, gcm_256_open},                             \
-  }
-_Static_assert(GCM_KEY_LEN(10) == 448 && GCM_KEY_LEN(14) <= SL_AEAD_KEY_MEM, "a key fits its memory");
 
 #endif

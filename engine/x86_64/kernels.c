@@ -9,6 +9,9 @@ const struct sl_kernel *const sl_kernel_list[] = {
     &sl_kernel_gcm_aesni,
     &sl_kernel_gcm_portable,
     /* ChaCha20-Poly1305 */
+    &sl_kernel_chapoly_avx512,
+    &sl_kernel_chapoly_avx2,
+    &sl_kernel_chapoly_sse,
     &sl_kernel_chapoly_portable,
     /* SHA-2 */
     &sl_kernel_sha256_shani,

@@ -4,6 +4,9 @@
 
 #include "engine/kernel.h"
 
+extern const struct sl_kernel sl_kernel_chapoly_avx2;
+extern const struct sl_kernel sl_kernel_chapoly_avx512;
+extern const struct sl_kernel sl_kernel_chapoly_sse;
 extern const struct sl_kernel sl_kernel_gcm_aesni;
 extern const struct sl_kernel sl_kernel_gcm_vaes256;
 extern const struct sl_kernel sl_kernel_gcm_vaes512;

@@ -18,6 +18,9 @@ enum {
   V_SIDE_MAX = 1,
 };
 
+/* The code of a record's ends: without masks too long to stand wherever it is needed. */
+#define V_EDGE static __attribute__((noinline))
+
 static inline v v_zero(void) {
   return _mm_setzero_si128();
 }
@@ -29,6 +32,10 @@ static inline void v_store(uint8_t *p, v x) {
 }
 /* One block in every lane. */
 static inline v v_all(__m128i x) {
+  return x;
+}
+/* A block in lane 0, zeros in the others. */
+static inline v v_low(__m128i x) {
   return x;
 }
 static inline v v_load_all(const uint8_t *p) {
@@ -55,6 +62,11 @@ static inline v v_swap(v x) {
 static inline v v_aesenc(v x, v k) {
   return _mm_aesenc_si128(x, k);
 }
+/* The last thing a loop does to x: gcc 12 takes what goes round a loop and what leaves it for two variables where their
+ * types differ in name, and moves the one to the other each time. */
+static inline void v_settle(v *x) {
+  __asm__("" : "+x"(*x));
+}
 static inline v v_aesenclast(v x, v k) {
   return _mm_aesenclast_si128(x, k);
 }
@@ -77,6 +89,13 @@ static inline void v_store_span(uint8_t *p, size_t from, size_t to, v x) {
 static inline v v_keep_span(v x, size_t from, size_t to) {
   return from < to ? _mm_and_si128(x, block_mask(to)) : v_zero();
 }
+/* a with bytes [from,to) of b; where there are any, a is zero outside them. */
+static inline v v_take_span(v a, v b, size_t from, size_t to) {
+  return from < to ? v_keep_span(b, from, to) : a;
+}
+static inline v v_select(bool first, v a, v b) {
+  return first ? a : b;
+}
 /* Sets byte `at` (0..V_BYTES-1), which was zero. */
 static inline v v_put_byte(v x, size_t at, uint8_t b) {
   return block_put_byte(x, at, b);
@@ -91,10 +110,9 @@ static inline v v_gather(const uint8_t *const p[V_LANES]) {
 static inline void v_scatter(__m128i to[V_LANES], v x) {
   to[0] = x;
 }
-/* The first n lanes of p, 1 <= n <= V_LANES, zeros behind; nothing else is read. */
-static inline v v_load_lanes(const uint8_t *p, size_t n) {
-  (void)n;
-  return block_load_all(p);
+/* The first n lanes of p, n <= V_LANES, zeros behind (n <= 0: all zeros); nothing else is read. */
+static inline v v_load_lanes(const uint8_t *p, ptrdiff_t n) {
+  return n > 0 ? block_load_all(p) : v_zero();
 }
 #define v_lane(x, lane) (x)
 

@@ -18,6 +18,9 @@ enum {
   V_SIDE_MAX = 1,
 };
 
+/* The code of a record's ends: without masks too long to stand wherever it is needed. */
+#define V_EDGE static __attribute__((noinline))
+
 static inline v v_zero(void) {
   return _mm256_setzero_si256();
 }
@@ -30,6 +33,10 @@ static inline void v_store(uint8_t *p, v x) {
 /* One block in every lane. */
 static inline v v_all(__m128i x) {
   return _mm256_broadcastsi128_si256(x);
+}
+/* A block in lane 0, zeros in the others. */
+static inline v v_low(__m128i x) {
+  return _mm256_zextsi128_si256(x);
 }
 static inline v v_load_all(const uint8_t *p) {
   return _mm256_broadcastsi128_si256(block_load_all(p));
@@ -54,6 +61,11 @@ static inline v v_swap(v x) {
 
 static inline v v_aesenc(v x, v k) {
   return _mm256_aesenc_epi128(x, k);
+}
+/* The last thing a loop does to x: gcc 12 takes what goes round a loop and what leaves it for two variables where their
+ * types differ in name, and moves the one to the other each time. */
+static inline void v_settle(v *x) {
+  __asm__("" : "+x"(*x));
 }
 static inline v v_aesenclast(v x, v k) {
   return _mm256_aesenclast_epi128(x, k);
@@ -90,6 +102,13 @@ static inline v v_keep_span(v x, size_t from, size_t to) {
   v mask = _mm256_set_m128i(block_mask(v_half(from, to, 16)), block_mask(v_half(from, to, 0)));
   return _mm256_and_si256(x, mask);
 }
+/* a with bytes [from,to) of b; where there are any, a is zero outside them. */
+static inline v v_take_span(v a, v b, size_t from, size_t to) {
+  return from < to ? v_keep_span(b, from, to) : a;
+}
+static inline v v_select(bool first, v a, v b) {
+  return first ? a : b;
+}
 /* Sets byte `at` (0..V_BYTES-1), which was zero. */
 static inline v v_put_byte(v x, size_t at, uint8_t b) {
   __m128i block = block_put_byte(_mm_setzero_si128(), at % 16, b);
@@ -107,9 +126,10 @@ static inline void v_scatter(__m128i to[V_LANES], v x) {
   to[0] = _mm256_castsi256_si128(x);
   to[1] = _mm256_extracti128_si256(x, 1);
 }
-/* The first n lanes of p, 1 <= n <= V_LANES, zeros behind; nothing else is read. */
-static inline v v_load_lanes(const uint8_t *p, size_t n) {
-  return n >= V_LANES ? v_load(p) : _mm256_zextsi128_si256(block_load_all(p));
+/* The first n lanes of p, n <= V_LANES, zeros behind (n <= 0: all zeros); nothing else is read. */
+static inline v v_load_lanes(const uint8_t *p, ptrdiff_t n) {
+  if (n >= V_LANES) return v_load(p);
+  return n > 0 ? _mm256_zextsi128_si256(block_load_all(p)) : v_zero();
 }
 #define v_lane(x, lane) _mm256_extracti128_si256(x, lane)
 

@@ -17,6 +17,9 @@ enum {
   V_SIDE_MAX = 4,
 };
 
+/* The code of a record's ends: masks make it short. */
+#define V_EDGE static inline __attribute__((always_inline))
+
 static inline v v_zero(void) {
   return _mm512_setzero_si512();
 }
@@ -29,6 +32,10 @@ static inline void v_store(uint8_t *p, v x) {
 /* One block in every lane. */
 static inline v v_all(__m128i x) {
   return _mm512_broadcast_i32x4(x);
+}
+/* A block in lane 0, zeros in the others. */
+static inline v v_low(__m128i x) {
+  return _mm512_zextsi128_si512(x);
 }
 static inline v v_load_all(const uint8_t *p) {
   return _mm512_broadcast_i32x4(block_load_all(p));
@@ -54,6 +61,11 @@ static inline v v_swap(v x) {
 static inline v v_aesenc(v x, v k) {
   return _mm512_aesenc_epi128(x, k);
 }
+/* The last thing a loop does to x: gcc 12 takes what goes round a loop and what leaves it for two variables where their
+ * types differ in name, and moves the one to the other each time. */
+static inline void v_settle(v *x) {
+  __asm__("" : "+v"(*x));
+}
 static inline v v_aesenclast(v x, v k) {
   return _mm512_aesenclast_epi128(x, k);
 }
@@ -76,8 +88,12 @@ static inline v v_load_span(const uint8_t *p, size_t from, size_t to) {
 static inline void v_store_span(uint8_t *p, size_t from, size_t to, v x) {
   _mm512_mask_storeu_epi8(p, v_span_mask(from, to), x);
 }
-static inline v v_keep_span(v x, size_t from, size_t to) {
-  return _mm512_maskz_mov_epi8(v_span_mask(from, to), x);
+/* a with bytes [from,to) of b; where there are any, a is zero outside them. */
+static inline v v_take_span(v a, v b, size_t from, size_t to) {
+  return _mm512_mask_mov_epi8(a, v_span_mask(from, to), b);
+}
+static inline v v_select(bool first, v a, v b) {
+  return _mm512_mask_mov_epi64(b, _cvtu32_mask8(0u - (unsigned)first), a);
 }
 /* Sets byte `at` (0..V_BYTES-1), which was zero. */
 static inline v v_put_byte(v x, size_t at, uint8_t b) {
@@ -100,9 +116,9 @@ static inline void v_scatter(__m128i to[V_LANES], v x) {
   to[2] = _mm512_extracti32x4_epi32(x, 2);
   to[3] = _mm512_extracti32x4_epi32(x, 3);
 }
-/* The first n lanes of p, 1 <= n <= V_LANES, zeros behind; nothing else is read. */
-static inline v v_load_lanes(const uint8_t *p, size_t n) {
-  return _mm512_maskz_loadu_epi64(_cvtu32_mask8(_bzhi_u32(0xff, 2 * (unsigned)n)), p);
+/* The first n lanes of p, n <= V_LANES, zeros behind (n <= 0: all zeros); nothing else is read. */
+static inline v v_load_lanes(const uint8_t *p, ptrdiff_t n) {
+  return _mm512_maskz_loadu_epi64(_cvtu32_mask8(_bzhi_u32(0xff, n > 0 ? 2 * (unsigned)n : 0)), p);
 }
 #define v_lane(x, lane) _mm512_extracti32x4_epi32(x, lane)
 

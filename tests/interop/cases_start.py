@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from harness import HOST, NotRun, Server, case, check, end, run, shorten, start
+from harness import HOST, NotRun, Server, case, check, end, run, shorten, start, wait_until
 from tls_client import HttpClient
 
 
@@ -165,6 +165,46 @@ def start_on_several_addresses_and_threads(context):
             s.close()
         return
     raise NotRun("this machine has no IPv6 address ::1")
+
+
+@case
+def start_without_standard_streams(context):
+    """Closed ones must not become sockets and files that messages are then written to; broken ones are told of."""
+    with socket.socket() as s:
+        s.bind((HOST, 0))
+        address = "%s:%d" % s.getsockname()
+    process = start([context.serve, "--listen", address, "--verbose"],
+                    preexec_fn=lambda: [os.close(fd) for fd in range(3)])
+    try:
+        wait_until(lambda: connects(address), 20, "it does not listen")
+        names = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)]
+        check(names == ["/dev/null"] * 3, f"0, 1 and 2 are {names}")
+    finally:
+        end(process)
+    with open("/dev/full", "wb") as full:
+        process = start([context.serve, "--listen", f"{HOST}:0"], stdout=full, stderr=subprocess.PIPE)
+        try:
+            _, err = process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            check(False, "goes on though nobody learned its port")
+        finally:
+            end(process)
+    check(process.returncode == 1 and b"standard output" in err, f"exit {process.returncode}: {shorten(err)}")
+
+
+def connects(address):
+    host, port = address.rsplit(":", 1)
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+        return True
+    return False
+
+
+@case
+def start_refuses_a_pipe_nobody_reads(context):
+    """Opening it would wait for its reader for ever, and signals with it."""
+    pipe = context.folder / "pipe"
+    os.mkfifo(pipe)
+    refused(context, ["--listen", f"{HOST}:0", "--keylog", pipe], [pipe])
 
 
 @case

@@ -1,0 +1,45 @@
+/* stream.h - one AEAD text that arrives in pieces of any length: AES-GCM (NIST SP 800-38D) with nonces of any length, and
+ * ChaCha20-Poly1305 (RFC 8439). For callers that cannot wait for the whole text, such as OpenSSL's EVP_CipherUpdate().
+ *
+ * Everything else wants the jobs of aead.h: a stream hands out plaintext before anyone has looked at the tag, and works
+ * on one text at a time. A kernel does whole blocks (struct sl_stream_ops); what is left of a piece waits here. */
+#ifndef SEALANE_ENGINE_STREAM_H
+#define SEALANE_ENGINE_STREAM_H
+
+#include "kernel.h"
+#include <sealane/aead.h>
+
+#define SL_STREAM_UNIT_MAX 64u
+
+/* A text under way, without pointers into itself or its key: a plain copy forks it. All-zero is a valid empty object. */
+struct sl_stream {
+  const struct sl_stream_ops *ops;
+  uint64_t aad_len, text_len; /* bytes so far */
+  /* The kernel's: where the key stream is, and the hash (kernel.h). */
+  uint8_t nonce[SL_AEAD_NONCE_LEN] __attribute__((aligned(16)));
+  uint32_t counter;
+  uint64_t hash[8];
+  /* What is left of the last piece. */
+  uint8_t n_block;                  /* bytes in block, 0..15 */
+  uint8_t n_unit;                   /* unused bytes of key stream, the last ones of unit */
+  uint8_t block[16];                /* AAD or ciphertext not yet hashed */
+  uint8_t unit[SL_STREAM_UNIT_MAX]; /* key stream */
+};
+
+/* Whether the kernel of a key can do texts in pieces. */
+bool sl_stream_can(const struct sl_aead_key *key);
+/* Begins a text. The key is given to each call again, and must be the same.
+ * errors: SL_E_KEY empty, or !sl_stream_can(); SL_E_ARG nonce_len is 0, or not 12 with ChaCha20-Poly1305 */
+SL_MUST_USE sl_err sl_stream_start(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *nonce,
+                                   size_t nonce_len);
+/* Adds aad[0..len).
+ * errors: SL_E_STATE not started, or the text has begun; SL_E_LENGTH over SP 800-38D's 2^61 - 1 bytes */
+SL_MUST_USE sl_err sl_stream_aad(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *aad, size_t len);
+/* Seals or opens len more bytes; out == in is allowed. All pieces of a text go in one direction.
+ * errors: SL_E_STATE not started; SL_E_LENGTH the text would be over what one nonce may carry: nothing has changed */
+SL_MUST_USE sl_err sl_stream_text(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
+                                  size_t len, bool is_open);
+/* Ends a started text: writes the tag it has, and wipes s. Comparing is the caller's (sl_differ()). */
+void sl_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t tag[static SL_AEAD_TAG_LEN]);
+
+#endif

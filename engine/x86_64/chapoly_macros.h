@@ -1,0 +1,8 @@
+/* chapoly_macros.h - what the parts of chapoly_template.h share. */
+#ifndef SEALANE_ENGINE_X86_64_CHAPOLY_MACROS_H
+#define SEALANE_ENGINE_X86_64_CHAPOLY_MACROS_H
+
+#define UNROLL _Pragma("GCC unroll 16")
+#define INLINE static inline __attribute__((always_inline))
+
+#endif

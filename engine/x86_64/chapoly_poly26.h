@@ -1,0 +1,114 @@
+/* chapoly_poly26.h - Poly1305 (RFC 8439 2.5) in five limbs of 26 bits, multiplied 32 by 32 bits: the arithmetic of one
+ * polynomial a lane. chapoly_poly44.h has the same for wider multipliers.
+ *
+ * Bounds. Multipliers, r and its powers, have limbs under 2^26 + 2^13, so their fivefolds are under 2^28.4; a multiplicand,
+ * which is a carried value and a block, has limbs under 2^27.1. All fit 32 bits. With the products of POLY_MERGED
+ * multiplicands, five a limb, sums stay under 20 2^55.5 + 2^28 < 2^60; carries are under 2^34, five of them under 2^36.4, and
+ * what the second round of carries moves is under 2^11. */
+#ifndef SEALANE_ENGINE_X86_64_CHAPOLY_POLY26_H
+#define SEALANE_ENGINE_X86_64_CHAPOLY_POLY26_H
+
+enum {
+  POLY_LIMBS = 5,
+  POLY_MERGED = 4, /* products added before their carries are taken */
+};
+
+/* One value a lane. */
+struct poly_value {
+  v limb[POLY_LIMBS];
+};
+/* What is multiplied by: its limbs, and five times limbs 1 to 4, for weights go past 2^130. */
+struct poly_factor {
+  v limb[POLY_LIMBS], folded[POLY_LIMBS - 1];
+};
+/* A sum of products. */
+struct poly_sum {
+  v limb[POLY_LIMBS];
+};
+
+INLINE v poly_mask26(void) {
+  return q_set((UINT64_C(1) << 26) - 1);
+}
+
+/* The block with these halves, and 2^128 in those lanes where `is_there` has all its bits set. */
+INLINE struct poly_value poly_block(v low, v high, v is_there) {
+  struct poly_value b;
+  b.limb[0] = q_and(low, poly_mask26());
+  b.limb[1] = q_and(q_right(low, 26), poly_mask26());
+  b.limb[2] = q_and(q_or(q_right(low, 52), q_left(high, 12)), poly_mask26());
+  b.limb[3] = q_and(q_right(high, 14), poly_mask26());
+  b.limb[4] = q_or(q_right(high, 40), q_and(is_there, q_set(UINT64_C(1) << 24)));
+  return b;
+}
+
+INLINE struct poly_factor poly_factor(struct poly_value x) {
+  struct poly_factor f;
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) f.limb[i] = x.limb[i];
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS - 1; i++) {
+    f.folded[i] = q_add(x.limb[i + 1], q_left(x.limb[i + 1], 2));
+  }
+  return f;
+}
+
+/* The sum that is a value: nothing multiplied yet. */
+INLINE struct poly_sum poly_sum_of(struct poly_value x) {
+  struct poly_sum s;
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) s.limb[i] = x.limb[i];
+  return s;
+}
+
+/* s + a f */
+INLINE struct poly_sum poly_sum_add(struct poly_sum s, struct poly_value a, const struct poly_factor *f) {
+  __asm__("" : "+r"(f)); /* factors are to stay where they are: registers are for sums, and loops would copy them */
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
+    UNROLL for (unsigned j = 0; j < POLY_LIMBS; j++) {
+      v b = i <= j ? f->limb[j - i] : f->folded[POLY_LIMBS - 1 + j - i];
+      s.limb[j] = q_add(s.limb[j], q_mul32(a.limb[i], b));
+    }
+  }
+  return s;
+}
+
+/* Two chains of carries, 0-1-2-3 and 3-4-0-1, side by side. */
+INLINE struct poly_value poly_carried(struct poly_sum s) {
+  v x0 = s.limb[0], x1 = s.limb[1], x2 = s.limb[2], x3 = s.limb[3], x4 = s.limb[4], mask = poly_mask26();
+  x1 = q_add(x1, q_right(x0, 26)), x0 = q_and(x0, mask);
+  x4 = q_add(x4, q_right(x3, 26)), x3 = q_and(x3, mask);
+  x2 = q_add(x2, q_right(x1, 26)), x1 = q_and(x1, mask);
+  v top = q_right(x4, 26); /* times 2^130, which is 5 */
+  x0 = q_add(x0, q_add(top, q_left(top, 2))), x4 = q_and(x4, mask);
+  x3 = q_add(x3, q_right(x2, 26)), x2 = q_and(x2, mask);
+  x1 = q_add(x1, q_right(x0, 26)), x0 = q_and(x0, mask);
+  x4 = q_add(x4, q_right(x3, 26)), x3 = q_and(x3, mask);
+  return (struct poly_value){{x0, x1, x2, x3, x4}};
+}
+
+/* x modulo p = 2^130 - 5, as far as it is in the low 128 bits. Limbs of x are under 2^60. */
+INLINE void poly_finish(struct poly_value x, v *low, v *high) {
+  v mask = poly_mask26(), g[POLY_LIMBS], carry;
+  UNROLL for (unsigned round = 0; round < 2; round++) {
+    /* The second time, if there is a carry out of limb 4 at all, it is 1 and the others are nearly empty: limb 0 can
+     * take 5. */
+    UNROLL for (unsigned i = 0; i < POLY_LIMBS - 1; i++) {
+      x.limb[i + 1] = q_add(x.limb[i + 1], q_right(x.limb[i], 26));
+      x.limb[i] = q_and(x.limb[i], mask);
+    }
+    v top = q_right(x.limb[4], 26);
+    x.limb[4] = q_and(x.limb[4], mask);
+    x.limb[0] = q_add(x.limb[0], q_add(top, q_left(top, 2)));
+  }
+
+  /* x - p = x + 5 - 2^130: if that is not negative, it is the answer. */
+  carry = q_set(5);
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
+    g[i] = q_add(x.limb[i], carry);
+    carry = q_right(g[i], 26);
+    g[i] = q_and(g[i], mask);
+  }
+  v is_less = q_sub(carry, q_set(1)); /* the carry out of limb 4 is 1 when x >= p */
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = q_select(is_less, x.limb[i], g[i]);
+  *low = q_or(q_or(x.limb[0], q_left(x.limb[1], 26)), q_left(x.limb[2], 52));
+  *high = q_or(q_or(q_right(x.limb[2], 12), q_left(x.limb[3], 14)), q_left(x.limb[4], 40));
+}
+
+#endif

@@ -1,0 +1,152 @@
+/* chapoly_vec128.h - the vocabulary of chapoly_template.h on SSE4.1: four ChaCha20 blocks or two Poly1305 blocks a vector.
+ * Compiled without AVX, so that it serves the CPUs that have nothing wider. */
+#ifndef SEALANE_ENGINE_X86_64_CHAPOLY_VEC128_H
+#define SEALANE_ENGINE_X86_64_CHAPOLY_VEC128_H
+
+#include "engine/x86_64/block.h"
+#include "engine/x86_64/chapoly_macros.h"
+
+typedef __m128i v;
+
+enum {
+  W_LANES = 4,  /* ChaCha20 blocks in a vector */
+  W_STATES = 1, /* one state fills the registers */
+  Q_LANES = 2,  /* Poly1305 blocks in a vector */
+};
+
+/* ---- vectors of words: one word of the ChaCha20 state of every lane's block ---------------------------------- */
+
+static inline v w_set(uint32_t x) {
+  return _mm_set1_epi32((int)x);
+}
+static inline v w_add(v a, v b) {
+  return _mm_add_epi32(a, b);
+}
+static inline v w_xor(v a, v b) {
+  return _mm_xor_si128(a, b);
+}
+static inline v w_rotate_16(v x) {
+  return _mm_shuffle_epi8(x, _mm_set_epi8(13, 12, 15, 14, 9, 8, 11, 10, 5, 4, 7, 6, 1, 0, 3, 2));
+}
+static inline v w_rotate_8(v x) {
+  return _mm_shuffle_epi8(x, _mm_set_epi8(14, 13, 12, 15, 10, 9, 8, 11, 6, 5, 4, 7, 2, 1, 0, 3));
+}
+static inline v w_rotate_12(v x) {
+  return _mm_or_si128(_mm_slli_epi32(x, 12), _mm_srli_epi32(x, 20));
+}
+static inline v w_rotate_7(v x) {
+  return _mm_or_si128(_mm_slli_epi32(x, 7), _mm_srli_epi32(x, 25));
+}
+#define w_rotate(x, n) w_rotate_##n(x)
+/* The lanes' numbers, from `first`, divided by 2^shift. */
+static inline v w_numbers(uint32_t first, unsigned shift) {
+  v x = _mm_set_epi32(3, 2, 1, 0);
+  return _mm_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
+}
+#define chacha_states(out, start, n_states) chacha_one_state(out, start)
+/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i] + off. */
+static inline v w_gather(const uint8_t *const *p, size_t off) {
+  return block_load_all(p[0] + off);
+}
+static inline v w_unpack_low(v a, v b) {
+  return _mm_unpacklo_epi32(a, b);
+}
+static inline v w_unpack_high(v a, v b) {
+  return _mm_unpackhi_epi32(a, b);
+}
+/* x[i][q] has bytes [16 q, 16 q + 16) of block i: writes all of them, block b at 64 b. */
+INLINE void w_store_blocks(uint8_t *stream, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 16; i++) block_store_all(stream + 16 * i, x[i / 4][i % 4]);
+}
+/* out = in ^ those blocks */
+INLINE void w_xor_blocks(uint8_t *out, const uint8_t *in, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 16; i++)
+      block_store_all(out + 16 * i, w_xor(x[i / 4][i % 4], block_load_all(in + 16 * i)));
+}
+
+/* The same, block i from and to its own text: out[i] + off = in[i] + off ^ block i. */
+INLINE void w_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 16; i++) {
+    size_t at = off + 16 * (i % 4);
+    block_store_all(out[i / 4] + at, w_xor(x[i / 4][i % 4], block_load_all(in[i / 4] + at)));
+  }
+}
+
+/* ---- vectors of 64-bit lanes: one limb of every lane's Poly1305 ----------------------------------------------- */
+
+static inline v q_zero(void) {
+  return _mm_setzero_si128();
+}
+static inline v q_set(uint64_t x) {
+  return _mm_set1_epi64x((long long)x);
+}
+static inline v q_load(const uint64_t *p) {
+  return _mm_loadu_si128((const v *)p);
+}
+static inline void q_store(uint64_t *p, v x) {
+  _mm_storeu_si128((v *)p, x);
+}
+static inline v q_add(v a, v b) {
+  return _mm_add_epi64(a, b);
+}
+static inline v q_sub(v a, v b) {
+  return _mm_sub_epi64(a, b);
+}
+static inline v q_and(v a, v b) {
+  return _mm_and_si128(a, b);
+}
+static inline v q_or(v a, v b) {
+  return _mm_or_si128(a, b);
+}
+/* The product of the lanes' low 32 bits. */
+static inline v q_mul32(v a, v b) {
+  return _mm_mul_epu32(a, b);
+}
+/* a where the mask's bits are set, b elsewhere */
+static inline v q_select(v mask, v a, v b) {
+  return q_or(q_and(mask, a), _mm_andnot_si128(mask, b));
+}
+static inline v q_unpack_low(v a, v b) {
+  return _mm_unpacklo_epi64(a, b);
+}
+static inline v q_unpack_high(v a, v b) {
+  return _mm_unpackhi_epi64(a, b);
+}
+#define q_left(x, n)  _mm_slli_epi64(x, n)
+#define q_right(x, n) _mm_srli_epi64(x, n)
+/* 64-bit lanes from words: low[i] + 2^32 high[i] for lanes [0, Q_LANES) or, in the other half, [Q_LANES, 2 Q_LANES). */
+static inline v q_from_words(v low, v high, bool other_half) {
+  return other_half ? _mm_unpackhi_epi32(low, high) : _mm_unpacklo_epi32(low, high);
+}
+/* The 16 bytes at p[i] + off to lane i, as two halves. */
+static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
+  v even = block_load_all(p[0] + off), odd = block_load_all(p[1] + off);
+  *low = _mm_unpacklo_epi64(even, odd);
+  *high = _mm_unpackhi_epi64(even, odd);
+}
+/* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
+static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
+  v even = block_load(p[0], n[0]), odd = block_load(p[1], n[1]);
+  *low = _mm_unpacklo_epi64(even, odd);
+  *high = _mm_unpackhi_epi64(even, odd);
+}
+/* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
+static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
+  q_gather((const uint8_t *const[]){p, p + 16}, 0, low, high);
+}
+static inline v q_to_run_order(v x) {
+  return x;
+}
+
+/* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */
+
+/* out = in ^ stream: one block of 64 bytes, of which in and out are the caller's. */
+static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *stream) {
+  UNROLL for (unsigned i = 0; i < 64; i += 16) {
+    block_store_all(out + i, w_xor(block_load_all(in + i), block_load_all(stream + i)));
+  }
+}
+
+#include "engine/x86_64/chapoly_ends.h"
+
+#endif

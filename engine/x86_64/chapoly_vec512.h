@@ -1,0 +1,189 @@
+/* chapoly_vec512.h - the vocabulary of chapoly_template.h on AVX-512 with IFMA: sixteen ChaCha20 blocks or eight Poly1305
+ * blocks a vector, 32 registers, masks. Two ChaCha20 states run together (chapoly_two_states.h). */
+#ifndef SEALANE_ENGINE_X86_64_CHAPOLY_VEC512_H
+#define SEALANE_ENGINE_X86_64_CHAPOLY_VEC512_H
+
+#include "engine/x86_64/block.h"
+#include "engine/x86_64/chapoly_macros.h"
+
+typedef __m512i v;
+
+enum {
+  W_LANES = 16, /* ChaCha20 blocks in a vector */
+  W_STATES = 2, /* states side by side in a pass */
+  Q_LANES = 8,  /* Poly1305 blocks in a vector */
+};
+
+/* ---- vectors of words: one word of the ChaCha20 state of every lane's block ---------------------------------- */
+
+static inline v w_set(uint32_t x) {
+  return _mm512_set1_epi32((int)x);
+}
+static inline v w_add(v a, v b) {
+  return _mm512_add_epi32(a, b);
+}
+static inline v w_xor(v a, v b) {
+  return _mm512_xor_si512(a, b);
+}
+#define w_rotate(x, n) _mm512_rol_epi32(x, n)
+/* The lanes' numbers, from `first`, divided by 2^shift. */
+static inline v w_numbers(uint32_t first, unsigned shift) {
+  v x = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  return _mm512_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
+}
+/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i] + off. */
+static inline v w_gather(const uint8_t *const *p, size_t off) {
+  v x = _mm512_zextsi128_si512(block_load_all(p[0] + off));
+  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x00f0), block_load_all(p[4] + off));
+  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x0f00), block_load_all(p[8] + off));
+  return _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0xf000), block_load_all(p[12] + off));
+}
+static inline v w_unpack_low(v a, v b) {
+  return _mm512_unpacklo_epi32(a, b);
+}
+static inline v w_unpack_high(v a, v b) {
+  return _mm512_unpackhi_epi32(a, b);
+}
+/* x[q] has, in 128-bit lane i, bytes [16 q, 16 q + 16) of block 4 i. Afterwards x[i] is block 4 i. */
+INLINE void w_gather_blocks(v x[4]) {
+  v ab_even = _mm512_shuffle_i32x4(x[0], x[1], 0x88), ab_odd = _mm512_shuffle_i32x4(x[0], x[1], 0xdd);
+  v cd_even = _mm512_shuffle_i32x4(x[2], x[3], 0x88), cd_odd = _mm512_shuffle_i32x4(x[2], x[3], 0xdd);
+  x[0] = _mm512_shuffle_i32x4(ab_even, cd_even, 0x88);
+  x[1] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88);
+  x[2] = _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd);
+  x[3] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd);
+}
+/* x[i] has those of blocks i, 4 + i, ...: writes all of them, block b at 64 b. */
+INLINE void w_store_blocks(uint8_t *stream, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) {
+    w_gather_blocks(x[i]);
+    UNROLL for (unsigned j = 0; j < 4; j++) _mm512_store_si512(stream + 256 * j + 64 * i, x[i][j]);
+  }
+}
+/* out = in ^ those blocks. Stores in order: those that cross a line go well one after the other. */
+INLINE void w_xor_blocks(uint8_t *out, const uint8_t *in, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) w_gather_blocks(x[i]);
+  UNROLL for (unsigned i = 0; i < 16; i++) {
+    _mm512_storeu_si512(out + 64 * i, w_xor(x[i % 4][i / 4], _mm512_loadu_si512(in + 64 * i)));
+  }
+}
+/* The same, block i from and to its own text: out[i] + off = in[i] + off ^ block i. */
+INLINE void w_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, v x[4][4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) w_gather_blocks(x[i]);
+  UNROLL for (unsigned i = 0; i < 16; i++) {
+    _mm512_storeu_si512(out[i] + off, w_xor(x[i % 4][i / 4], _mm512_loadu_si512(in[i] + off)));
+  }
+}
+
+/* ---- bytes: loads and stores that touch no byte outside ----------------------------------------------------- */
+
+static inline __mmask64 row_mask(size_t n) {
+  return _cvtu64_mask64(_bzhi_u64(~UINT64_C(0), (unsigned)n));
+}
+/* The first n <= 16 bytes of p, zeros behind; nothing else is read. */
+static inline __m128i b_load(const uint8_t *p, size_t n) {
+  return _mm_maskz_loadu_epi8(_cvtu32_mask16(_bzhi_u32(0xffff, (unsigned)n)), p);
+}
+/* ---- vectors of 64-bit lanes: one limb of every lane's Poly1305 ----------------------------------------------- */
+
+static inline v q_zero(void) {
+  return _mm512_setzero_si512();
+}
+static inline v q_set(uint64_t x) {
+  return _mm512_set1_epi64((long long)x);
+}
+static inline v q_load(const uint64_t *p) {
+  return _mm512_loadu_si512(p);
+}
+static inline void q_store(uint64_t *p, v x) {
+  _mm512_storeu_si512(p, x);
+}
+static inline v q_add(v a, v b) {
+  return _mm512_add_epi64(a, b);
+}
+static inline v q_sub(v a, v b) {
+  return _mm512_sub_epi64(a, b);
+}
+static inline v q_and(v a, v b) {
+  return _mm512_and_si512(a, b);
+}
+static inline v q_or(v a, v b) {
+  return _mm512_or_si512(a, b);
+}
+/* a where the mask's bits are set, b elsewhere */
+static inline v q_select(v mask, v a, v b) {
+  return _mm512_ternarylogic_epi64(mask, a, b, 0xca);
+}
+static inline v q_unpack_low(v a, v b) {
+  return _mm512_unpacklo_epi64(a, b);
+}
+static inline v q_unpack_high(v a, v b) {
+  return _mm512_unpackhi_epi64(a, b);
+}
+#define q_left(x, n)  _mm512_slli_epi64(x, n)
+#define q_right(x, n) _mm512_srli_epi64(x, n)
+/* 64-bit lanes from words: low[i] + 2^32 high[i] for lanes [0, Q_LANES) or, in the other half, [Q_LANES, 2 Q_LANES). */
+static inline v q_from_words(v low, v high, bool other_half) {
+  __m256i l = other_half ? _mm512_extracti64x4_epi64(low, 1) : _mm512_castsi512_si256(low);
+  __m256i h = other_half ? _mm512_extracti64x4_epi64(high, 1) : _mm512_castsi512_si256(high);
+  return q_or(_mm512_cvtepu32_epi64(l), q_left(_mm512_cvtepu32_epi64(h), 32));
+}
+/* The 16 bytes at p[i] + off to lane i, as two halves. */
+static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
+  v even = _mm512_zextsi128_si512(block_load_all(p[0] + off));
+  v odd = _mm512_zextsi128_si512(block_load_all(p[1] + off));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0x0c), block_load_all(p[2] + off));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0x0c), block_load_all(p[3] + off));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0x30), block_load_all(p[4] + off));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0x30), block_load_all(p[5] + off));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0xc0), block_load_all(p[6] + off));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0xc0), block_load_all(p[7] + off));
+  *low = _mm512_unpacklo_epi64(even, odd);
+  *high = _mm512_unpackhi_epi64(even, odd);
+}
+/* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
+static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
+  v even = _mm512_zextsi128_si512(b_load(p[0], n[0]));
+  v odd = _mm512_zextsi128_si512(b_load(p[1], n[1]));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0x0c), b_load(p[2], n[2]));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0x0c), b_load(p[3], n[3]));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0x30), b_load(p[4], n[4]));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0x30), b_load(p[5], n[5]));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0xc0), b_load(p[6], n[6]));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0xc0), b_load(p[7], n[7]));
+  *low = _mm512_unpacklo_epi64(even, odd);
+  *high = _mm512_unpackhi_epi64(even, odd);
+}
+/* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
+static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
+  v a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + 64);
+  *low = _mm512_unpacklo_epi64(a, b);
+  *high = _mm512_unpackhi_epi64(a, b);
+}
+static inline v q_to_run_order(v x) {
+  return _mm512_permutexvar_epi64(_mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0), x);
+}
+
+/* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */
+
+/* out = in ^ stream: one block of 64 bytes, of which in and out are the caller's. */
+static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *stream) {
+  _mm512_storeu_si512(out, w_xor(_mm512_loadu_si512(in), _mm512_load_si512(stream)));
+}
+/* The block where the text ends: len < 64 bytes in memory, and behind them the tail when there is one. */
+static inline void row_seal_end(uint8_t *out, const uint8_t *in, size_t len, size_t tail_len, uint8_t tail,
+                                const uint8_t *stream) {
+  v x = _mm512_maskz_loadu_epi8(row_mask(len), in);
+  x = _mm512_mask_set1_epi8(x, _cvtu64_mask64((uint64_t)tail_len << len), (char)tail);
+  _mm512_mask_storeu_epi8(out, row_mask(len + tail_len), w_xor(x, _mm512_load_si512(stream)));
+}
+/* Returns the byte behind the len that were written. */
+static inline uint8_t row_open_end(uint8_t *out, const uint8_t *in, size_t len, size_t tail_len,
+                                   const uint8_t *stream) {
+  v x = w_xor(_mm512_maskz_loadu_epi8(row_mask(len + tail_len), in), _mm512_load_si512(stream));
+  _mm512_mask_storeu_epi8(out, row_mask(len), x);
+  v last = _mm512_permutexvar_epi32(_mm512_set1_epi32((int)(len / 4)), x);
+  return (uint8_t)((uint32_t)_mm_cvtsi128_si32(_mm512_castsi512_si128(last)) >> 8 * (len % 4));
+}
+
+#endif

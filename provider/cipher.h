@@ -1,0 +1,50 @@
+/* cipher.h - what AES-GCM and ChaCha20-Poly1305 share under EVP: the key, the text under way, the tag. */
+#ifndef SEALANE_PROVIDER_CIPHER_H
+#define SEALANE_PROVIDER_CIPHER_H
+
+#include "provider.h"
+#include "stream.h"
+#include <openssl/core_names.h>
+
+enum {
+  TAG_LEN = SL_AEAD_TAG_LEN,
+  IV_DEFAULT_LEN = 12,
+  TLS_AAD_LEN = 13, /* sequence number, type, version, length  RFC 5246 6.2.3.3 */
+};
+
+/* Constant properties of a cipher. */
+struct cipher_kind {
+  enum sl_aead aead;
+  unsigned mode; /* EVP_CIPH_*_MODE */
+};
+
+/* The beginning of every cipher's context. `key` comes first: it wants a cache line. */
+struct cipher {
+  struct sl_aead_key key;
+  struct sl_stream stream; /* started while a text is under way */
+  const struct prov *prov;
+  const struct cipher_kind *kind;
+  bool is_open;
+  uint8_t tag[TAG_LEN];         /* expected when opening, made when sealing */
+  size_t tls_pad;               /* bytes that the last tlsaad said a record grows by */
+  uint8_t tls_aad[TLS_AAD_LEN]; /* of the next record */
+};
+
+size_t cipher_key_len(const struct cipher *c);
+/* Expands the key when there is one. Returns 0 after an error was added. */
+int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len);
+/* One more piece of the text that is under way: AAD when out is NULL. */
+int cipher_piece(struct cipher *c, uint8_t *out, const uint8_t *in, size_t len);
+/* Ends the text: makes the tag, or compares its first tag_len bytes. */
+int cipher_end(struct cipher *c, size_t tag_len);
+/* A TLS record in one pass: 13 bytes of AAD, tag behind the text, in place or apart. */
+int cipher_record(struct cipher *c, const uint8_t *nonce, uint8_t *out, const uint8_t *in, size_t len);
+
+/* What EVP_CIPHER_get_params() asks for. */
+int cipher_get_params(OSSL_PARAM params[], const struct cipher_kind *kind);
+const OSSL_PARAM *cipher_gettable_params(void *prov);
+
+/* ossl_dispatch entries */
+#define FUNCTION(f) ((void (*)(void))(f))
+
+#endif

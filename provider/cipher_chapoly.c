@@ -1,0 +1,257 @@
+/* cipher_chapoly.c - ChaCha20-Poly1305 as EVP sees it: texts in pieces, and TLS 1.2 records (RFC 7905).
+ *
+ * It answers as OpenSSL's own does, call for call (tests/test_provider.c), but for three things it refuses: to work without
+ * a key, to take AAD after text, and to call a text authentic without having been given a tag. */
+#include "bytes.h"
+#include "cipher.h"
+#include "params.h"
+#include <openssl/evp.h>
+
+enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
+
+static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER};
+
+struct chapoly {
+  struct cipher c; /* c.stream.ops is NULL between texts: the next piece begins one with `nonce` */
+  bool has_tls_len;
+  size_t tls_len; /* bytes of text of the record that comes next */
+  size_t tag_len;
+  uint8_t fixed[NONCE_LEN], nonce[NONCE_LEN]; /* fixed: without the sequence number */
+};
+
+static void *chapoly_new(void *prov) {
+  struct chapoly *x = prov_alloc(prov, sizeof *x);
+  if (x == NULL) return NULL;
+  x->c.prov = prov;
+  x->c.kind = &chapoly_kind;
+  return x;
+}
+
+static void chapoly_free(void *ctx) {
+  struct chapoly *x = ctx;
+  if (x != NULL) prov_wipe_free(x->c.prov, x, sizeof *x);
+}
+
+static void *chapoly_dup(void *ctx) {
+  const struct chapoly *x = ctx;
+  struct chapoly *copy = x != NULL ? prov_alloc(x->c.prov, sizeof *copy) : NULL;
+  if (copy != NULL) *copy = *x;
+  return copy;
+}
+
+/* ---- the text ------------------------------------------------------------------------------------------------ */
+
+/* A TLS 1.2 record: text, tag. */
+static int chapoly_record(struct chapoly *x, uint8_t *out, size_t *out_len, const uint8_t *in, size_t len) {
+  *out_len = 0;
+  if (in == NULL || out == NULL || len != x->tls_len + TAG_LEN) return prov_fail(x->c.prov, PROV_E_TLS_RECORD);
+  x->has_tls_len = false;
+  if (!cipher_record(&x->c, x->nonce, out, in, x->tls_len)) return 0;
+  *out_len = x->c.is_open ? x->tls_len : len;
+  return 1;
+}
+
+/* A piece: AAD when out is NULL, the end of the text when in is. */
+static int chapoly_piece(struct chapoly *x, uint8_t *out, size_t *out_len, const uint8_t *in, size_t len) {
+  *out_len = 0;
+  if (x->c.key.ops == NULL) return prov_fail(x->c.prov, PROV_E_NO_KEY);
+  if (x->has_tls_len) return chapoly_record(x, out, out_len, in, len);
+  if (x->c.stream.ops == NULL && sl_stream_start(&x->c.stream, &x->c.key, x->nonce, NONCE_LEN) != SL_OK) {
+    return prov_fail(x->c.prov, PROV_E_NO_IV);
+  }
+  if (in == NULL) {
+    if (x->c.is_open && x->tag_len == 0) return prov_fail(x->c.prov, PROV_E_NO_TAG);
+    if (!cipher_end(&x->c, x->tag_len)) return 0;
+  } else if (!cipher_piece(&x->c, out, in, len)) {
+    return 0;
+  }
+  *out_len = len;
+  return 1;
+}
+
+/* EVP_CipherUpdate() and EVP_Cipher() */
+static int chapoly_update(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap, const unsigned char *in,
+                          size_t len) {
+  struct chapoly *x = ctx;
+  *out_len = 0;
+  if (len == 0) return 1;
+  if (out_cap < len) return prov_fail(x->c.prov, PROV_E_SPACE);
+  return chapoly_piece(x, out, out_len, in, len);
+}
+
+static int chapoly_final(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap) {
+  (void)out_cap;
+  return chapoly_piece(ctx, out, out_len, NULL, 0);
+}
+
+/* ---- parameters ---------------------------------------------------------------------------------------------- */
+
+static int set_fixed_number(struct chapoly *x, const OSSL_PARAM *p, uint64_t wanted, enum prov_reason reason) {
+  uint64_t value;
+  if (!param_get_number(p, &value)) return prov_fail(x->c.prov, PROV_E_PARAMETER);
+  return value == wanted ? 1 : prov_fail(x->c.prov, reason);
+}
+static int set_key_len(struct chapoly *x, const OSSL_PARAM *p) {
+  return set_fixed_number(x, p, cipher_key_len(&x->c), PROV_E_KEY_LENGTH);
+}
+static int set_iv_len(struct chapoly *x, const OSSL_PARAM *p) {
+  return set_fixed_number(x, p, NONCE_LEN, PROV_E_IV_LENGTH);
+}
+
+/* Without memory: the length alone. */
+static int set_tag(struct chapoly *x, const OSSL_PARAM *p) {
+  if (p->data_type != OSSL_PARAM_OCTET_STRING) return prov_fail(x->c.prov, PROV_E_PARAMETER);
+  if (p->data_size == 0 || p->data_size > TAG_LEN) return prov_fail(x->c.prov, PROV_E_TAG);
+  if (p->data != NULL) {
+    if (!x->c.is_open) return prov_fail(x->c.prov, PROV_E_TAG_NOT_NEEDED);
+    memcpy(x->c.tag, p->data, p->data_size);
+  }
+  x->tag_len = p->data_size;
+  return 1;
+}
+
+/* The next piece is a TLS record. Its AAD has the length of the text alone, and begins with the sequence number, which
+ * RFC 7905 2 adds to the nonce. */
+static int set_tls_aad(struct chapoly *x, const OSSL_PARAM *p) {
+  if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL) return prov_fail(x->c.prov, PROV_E_PARAMETER);
+  if (p->data_size != TLS_AAD_LEN) return prov_fail(x->c.prov, PROV_E_TLS_AAD);
+  memcpy(x->c.tls_aad, p->data, TLS_AAD_LEN);
+  uint8_t *len_at = x->c.tls_aad + TLS_AAD_LEN - 2;
+  size_t len = sl_load16_be(len_at);
+  if (x->c.is_open) {
+    if (len < TAG_LEN) return prov_fail(x->c.prov, PROV_E_TLS_AAD);
+    len -= TAG_LEN;
+    sl_store16_be(len_at, (uint16_t)len);
+  }
+  memcpy(x->nonce, x->fixed, NONCE_LEN);
+  for (size_t i = 0; i < 8; i++) x->nonce[4 + i] ^= x->c.tls_aad[i];
+  sl_wipe(&x->c.stream, sizeof x->c.stream);
+  x->tls_len = len;
+  x->has_tls_len = true;
+  x->c.tls_pad = TAG_LEN;
+  return 1;
+}
+
+static int set_tls_fixed(struct chapoly *x, const OSSL_PARAM *p) {
+  if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL) return prov_fail(x->c.prov, PROV_E_PARAMETER);
+  if (p->data_size != NONCE_LEN) return prov_fail(x->c.prov, PROV_E_TLS_IV);
+  memcpy(x->fixed, p->data, NONCE_LEN);
+  memcpy(x->nonce, p->data, NONCE_LEN);
+  return 1;
+}
+
+static int chapoly_set_ctx_params(void *ctx, const OSSL_PARAM params[]) {
+  static const struct {
+    const char *name;
+    int (*set)(struct chapoly *x, const OSSL_PARAM *p);
+  } known[] = {
+      {OSSL_CIPHER_PARAM_KEYLEN, set_key_len},
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, set_iv_len},
+      {OSSL_CIPHER_PARAM_AEAD_TAG, set_tag},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, set_tls_aad},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, set_tls_fixed},
+  };
+  if (params == NULL || params->key == NULL) return 1;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    const OSSL_PARAM *p = param_find_const(params, known[i].name);
+    if (p != NULL && !known[i].set(ctx, p)) return 0;
+  }
+  return 1;
+}
+
+static const OSSL_PARAM *chapoly_settable_ctx_params(void *ctx, void *prov) {
+  static const OSSL_PARAM list[] = {
+      {OSSL_CIPHER_PARAM_KEYLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_TAG, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {NULL, 0, NULL, 0, 0},
+  };
+  (void)ctx, (void)prov;
+  return list;
+}
+
+static int chapoly_get_ctx_params(void *ctx, OSSL_PARAM params[]) {
+  struct chapoly *x = ctx;
+  const struct {
+    const char *name;
+    uint64_t value;
+  } numbers[] = {
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, NONCE_LEN},
+      {OSSL_CIPHER_PARAM_KEYLEN, cipher_key_len(&x->c)},
+      {OSSL_CIPHER_PARAM_AEAD_TAGLEN, x->tag_len},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, x->c.tls_pad},
+  };
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+    OSSL_PARAM *p = param_find(params, numbers[i].name);
+    if (p != NULL && !param_set_number(p, numbers[i].value)) return prov_fail(x->c.prov, PROV_E_PARAMETER);
+  }
+  OSSL_PARAM *p = param_find(params, OSSL_CIPHER_PARAM_AEAD_TAG);
+  if (p == NULL) return 1;
+  if (p->data_type != OSSL_PARAM_OCTET_STRING) return prov_fail(x->c.prov, PROV_E_PARAMETER);
+  size_t len = p->data_size;
+  if (x->c.is_open || len == 0 || len > TAG_LEN) return prov_fail(x->c.prov, PROV_E_TAG);
+  return param_set_octets(p, x->c.tag, len) ? 1 : prov_fail(x->c.prov, PROV_E_PARAMETER);
+}
+
+static const OSSL_PARAM *chapoly_gettable_ctx_params(void *ctx, void *prov) {
+  static const OSSL_PARAM list[] = {
+      {OSSL_CIPHER_PARAM_KEYLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_TAGLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_TAG, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {NULL, 0, NULL, 0, 0},
+  };
+  (void)ctx, (void)prov;
+  return list;
+}
+
+/* ---- EVP_CipherInit ------------------------------------------------------------------------------------------ */
+
+static int init(struct chapoly *x, const uint8_t *key, size_t key_len, const uint8_t *iv, size_t iv_len,
+                const OSSL_PARAM params[], bool is_open) {
+  x->c.is_open = is_open;
+  if (iv != NULL && iv_len != NONCE_LEN) return prov_fail(x->c.prov, PROV_E_IV_LENGTH);
+  if (key != NULL && !cipher_set_key(&x->c, key, key_len)) return 0;
+  if (iv != NULL) {
+    memcpy(x->fixed, iv, NONCE_LEN);
+    memcpy(x->nonce, iv, NONCE_LEN);
+  }
+  if (key != NULL || iv != NULL) {
+    sl_wipe(&x->c.stream, sizeof x->c.stream);
+    x->has_tls_len = false;
+  }
+  return chapoly_set_ctx_params(x, params);
+}
+static int chapoly_seal_init(void *ctx, const unsigned char *key, size_t key_len, const unsigned char *iv,
+                             size_t iv_len, const OSSL_PARAM params[]) {
+  return init(ctx, key, key_len, iv, iv_len, params, false);
+}
+static int chapoly_open_init(void *ctx, const unsigned char *key, size_t key_len, const unsigned char *iv,
+                             size_t iv_len, const OSSL_PARAM params[]) {
+  return init(ctx, key, key_len, iv, iv_len, params, true);
+}
+
+static int chapoly_get_params(OSSL_PARAM params[]) {
+  return cipher_get_params(params, &chapoly_kind);
+}
+
+const OSSL_DISPATCH prov_chacha20_poly1305[] = {
+    {OSSL_FUNC_CIPHER_NEWCTX, FUNCTION(chapoly_new)},
+    {OSSL_FUNC_CIPHER_FREECTX, FUNCTION(chapoly_free)},
+    {OSSL_FUNC_CIPHER_DUPCTX, FUNCTION(chapoly_dup)},
+    {OSSL_FUNC_CIPHER_ENCRYPT_INIT, FUNCTION(chapoly_seal_init)},
+    {OSSL_FUNC_CIPHER_DECRYPT_INIT, FUNCTION(chapoly_open_init)},
+    {OSSL_FUNC_CIPHER_UPDATE, FUNCTION(chapoly_update)},
+    {OSSL_FUNC_CIPHER_FINAL, FUNCTION(chapoly_final)},
+    {OSSL_FUNC_CIPHER_CIPHER, FUNCTION(chapoly_update)},
+    {OSSL_FUNC_CIPHER_GET_PARAMS, FUNCTION(chapoly_get_params)},
+    {OSSL_FUNC_CIPHER_GETTABLE_PARAMS, FUNCTION(cipher_gettable_params)},
+    {OSSL_FUNC_CIPHER_GET_CTX_PARAMS, FUNCTION(chapoly_get_ctx_params)},
+    {OSSL_FUNC_CIPHER_GETTABLE_CTX_PARAMS, FUNCTION(chapoly_gettable_ctx_params)},
+    {OSSL_FUNC_CIPHER_SET_CTX_PARAMS, FUNCTION(chapoly_set_ctx_params)},
+    {OSSL_FUNC_CIPHER_SETTABLE_CTX_PARAMS, FUNCTION(chapoly_settable_ctx_params)},
+    {0, NULL},
+};

@@ -1,0 +1,377 @@
+/* cipher_gcm.c - AES-GCM as EVP sees it: nonces of any length, texts in pieces, TLS 1.2 records with explicit nonces
+ * (RFC 5288 3), and nonces that count themselves (SP 800-38D 8.2.1), as OpenSSH uses them.
+ *
+ * It answers as OpenSSL's own AES-GCM does, call for call (tests/test_provider.c), but for two things. A new key ends the
+ * text under way and uses up its IV, where OpenSSL goes on with an all-zero counter block. And a text whose tag was wrong is
+ * over, where OpenSSL goes on with a hash that no text has. */
+#include "bytes.h"
+#include "cipher.h"
+#include "params.h"
+#include <openssl/evp.h>
+
+enum {
+  IV_MAX = 128, /* bytes; OpenSSL's limit */
+  TLS_FIXED_LEN = 4,
+  TLS_EXPLICIT_LEN = 8,
+};
+
+/* What has become of the IV. */
+enum iv_state {
+  IV_NONE,
+  IV_SET,  /* the next piece begins a text with it */
+  IV_USED, /* a text is under way */
+  IV_OVER, /* its text has ended, or it was of another length */
+};
+
+struct gcm {
+  struct cipher c;
+  enum iv_state iv_state;
+  bool has_tag_len, has_tls_aad, counts; /* counts: `iv` goes up by one with each text */
+  size_t tag_len, iv_len;
+  uint64_t n_records; /* sealed with this key */
+  uint8_t iv[IV_MAX];
+};
+
+static void *gcm_new(void *ctx, const struct cipher_kind *kind) {
+  struct gcm *g = prov_alloc(ctx, sizeof *g);
+  if (g == NULL) return NULL;
+  g->c.prov = ctx;
+  g->c.kind = kind;
+  g->iv_len = IV_DEFAULT_LEN;
+  return g;
+}
+
+static void gcm_free(void *ctx) {
+  struct gcm *g = ctx;
+  if (g != NULL) prov_wipe_free(g->c.prov, g, sizeof *g);
+}
+
+static void *gcm_dup(void *ctx) {
+  const struct gcm *g = ctx;
+  struct gcm *copy = g != NULL ? prov_alloc(g->c.prov, sizeof *copy) : NULL;
+  if (copy != NULL) *copy = *g;
+  return copy;
+}
+
+static bool has_key(const struct gcm *g) {
+  return g->c.key.ops != NULL;
+}
+
+/* Begins a text with the IV. */
+static int start(struct gcm *g) {
+  if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
+  if (sl_stream_start(&g->c.stream, &g->c.key, g->iv, g->iv_len) != SL_OK) return prov_fail(g->c.prov, PROV_E_NO_IV);
+  g->iv_state = IV_USED;
+  return 1;
+}
+
+/* ---- the text ------------------------------------------------------------------------------------------------ */
+
+/* A TLS 1.2 record in place: explicit nonce, text, tag. */
+static int gcm_record(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t *in, size_t len) {
+  enum { AROUND = TLS_EXPLICIT_LEN + TAG_LEN };
+  g->has_tls_aad = false;
+  g->iv_state = IV_OVER;
+  *out_len = 0;
+  if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
+  if (out == NULL || out != in || len < AROUND) return prov_fail(g->c.prov, PROV_E_TLS_RECORD);
+  if (!g->counts || g->iv_len != IV_DEFAULT_LEN) return prov_fail(g->c.prov, PROV_E_TLS_IV);
+
+  uint8_t *explicit_nonce = g->iv + g->iv_len - TLS_EXPLICIT_LEN, nonce[IV_DEFAULT_LEN];
+  if (g->c.is_open) {
+    memcpy(explicit_nonce, in, TLS_EXPLICIT_LEN);
+    memcpy(nonce, g->iv, sizeof nonce);
+  } else {
+    if (g->n_records == UINT64_MAX) return prov_fail(g->c.prov, PROV_E_RECORDS);
+    g->n_records++;
+    memcpy(out, explicit_nonce, TLS_EXPLICIT_LEN);
+    memcpy(nonce, g->iv, sizeof nonce);
+    sl_store64_be(explicit_nonce, sl_load64_be(explicit_nonce) + 1);
+  }
+  if (!cipher_record(&g->c, nonce, out + TLS_EXPLICIT_LEN, in + TLS_EXPLICIT_LEN, len - AROUND)) return 0;
+  *out_len = g->c.is_open ? len - AROUND : len;
+  return 1;
+}
+
+/* A piece: AAD when out is NULL, the end of the text when in is. */
+static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t *in, size_t len) {
+  if (g->has_tls_aad) return gcm_record(g, out, out_len, in, len);
+  *out_len = 0;
+  if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
+  if (g->iv_state == IV_OVER) return prov_fail(g->c.prov, PROV_E_NO_IV);
+  if (g->iv_state == IV_NONE) {
+    /* As FIPS 140 likes it: sealing without an IV makes one at random, for EVP_CIPHER_CTX_get_updated_iv(). */
+    if (g->c.is_open || g->iv_len < IV_DEFAULT_LEN) return prov_fail(g->c.prov, PROV_E_NO_IV);
+    if (!prov_random(g->c.prov, g->iv, g->iv_len)) return 0;
+    g->iv_state = IV_SET;
+  }
+  if (g->iv_state == IV_SET && !start(g)) return 0;
+
+  if (in == NULL) {
+    if (g->c.is_open && !g->has_tag_len) return prov_fail(g->c.prov, PROV_E_NO_TAG);
+    g->iv_state = IV_OVER;
+    if (!cipher_end(&g->c, g->tag_len)) return 0;
+    if (!g->c.is_open) {
+      g->has_tag_len = true;
+      g->tag_len = TAG_LEN;
+    }
+    return 1;
+  }
+  if (!cipher_piece(&g->c, out, in, len)) return 0;
+  *out_len = len;
+  return 1;
+}
+
+static int gcm_update(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap, const unsigned char *in,
+                      size_t len) {
+  struct gcm *g = ctx;
+  *out_len = 0;
+  if (len == 0) return 1;
+  if (out_cap < len) return prov_fail(g->c.prov, PROV_E_SPACE);
+  return gcm_piece(g, out, out_len, in, len);
+}
+
+static int gcm_final(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap) {
+  (void)out_cap;
+  int ok = gcm_piece(ctx, out, out_len, NULL, 0);
+  *out_len = 0;
+  return ok;
+}
+
+/* EVP_Cipher() */
+static int gcm_cipher(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap, const unsigned char *in,
+                      size_t len) {
+  struct gcm *g = ctx;
+  if (out_cap < len) return prov_fail(g->c.prov, PROV_E_SPACE);
+  if (!gcm_piece(g, out, out_len, in, len)) return 0;
+  *out_len = len;
+  return 1;
+}
+
+/* ---- parameters ---------------------------------------------------------------------------------------------- */
+
+static int set_tag(struct gcm *g, const OSSL_PARAM *p) {
+  if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL || p->data_size > TAG_LEN) {
+    return prov_fail(g->c.prov, PROV_E_PARAMETER);
+  }
+  if (!g->c.is_open) return prov_fail(g->c.prov, PROV_E_TAG_NOT_NEEDED);
+  if (p->data_size == 0) return prov_fail(g->c.prov, PROV_E_TAG);
+  memcpy(g->c.tag, p->data, p->data_size);
+  g->tag_len = p->data_size;
+  g->has_tag_len = true;
+  return 1;
+}
+
+static int set_iv_len(struct gcm *g, const OSSL_PARAM *p) {
+  uint64_t len;
+  if (!param_get_number(p, &len)) return prov_fail(g->c.prov, PROV_E_PARAMETER);
+  if (len == 0 || len > IV_MAX) return prov_fail(g->c.prov, PROV_E_IV_LENGTH);
+  if (len == g->iv_len) return 1;
+  if (g->iv_state != IV_NONE) g->iv_state = IV_OVER;
+  g->iv_len = len;
+  return 1;
+}
+
+/* The next piece is a TLS record. Its AAD has the length of the text alone. */
+static int set_tls_aad(struct gcm *g, const OSSL_PARAM *p) {
+  if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL) return prov_fail(g->c.prov, PROV_E_PARAMETER);
+  if (p->data_size != TLS_AAD_LEN) return prov_fail(g->c.prov, PROV_E_TLS_AAD);
+  memcpy(g->c.tls_aad, p->data, TLS_AAD_LEN);
+  g->has_tls_aad = true;
+  uint8_t *len_at = g->c.tls_aad + TLS_AAD_LEN - 2;
+  size_t len = sl_load16_be(len_at), around = TLS_EXPLICIT_LEN + (g->c.is_open ? TAG_LEN : 0);
+  if (len < around) return prov_fail(g->c.prov, PROV_E_TLS_AAD);
+  sl_store16_be(len_at, (uint16_t)(len - around));
+  g->c.tls_pad = TAG_LEN;
+  return 1;
+}
+
+/* The part of the nonce that stays; what counts begins at random. (size_t)-1: the whole IV is given, and counts on. */
+static int set_tls_fixed(struct gcm *g, const OSSL_PARAM *p) {
+  if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL) return prov_fail(g->c.prov, PROV_E_PARAMETER);
+  size_t len = p->data_size;
+  bool is_whole = len == (size_t)-1;
+  if (is_whole) {
+    memcpy(g->iv, p->data, g->iv_len);
+  } else {
+    if (len < TLS_FIXED_LEN || len > g->iv_len || g->iv_len - len < TLS_EXPLICIT_LEN) {
+      return prov_fail(g->c.prov, PROV_E_TLS_IV);
+    }
+    memcpy(g->iv, p->data, len);
+    if (!g->c.is_open && !prov_random(g->c.prov, g->iv + len, g->iv_len - len)) return 0;
+  }
+  g->counts = true;
+  g->iv_state = IV_SET;
+  return 1;
+}
+
+/* Opening: the part of the nonce that came with the text. */
+static int set_tls_explicit(struct gcm *g, const OSSL_PARAM *p) {
+  if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL) return prov_fail(g->c.prov, PROV_E_PARAMETER);
+  if (!g->counts || !g->c.is_open || p->data_size > g->iv_len) return prov_fail(g->c.prov, PROV_E_TLS_IV);
+  memcpy(g->iv + g->iv_len - p->data_size, p->data, p->data_size);
+  return start(g);
+}
+
+/* Begins a text with the IV that counts, gives its last bytes out, and steps it on. */
+static int get_next_iv(struct gcm *g, OSSL_PARAM *p) {
+  if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL) return prov_fail(g->c.prov, PROV_E_PARAMETER);
+  if (!g->counts || g->iv_len < TLS_EXPLICIT_LEN) return prov_fail(g->c.prov, PROV_E_TLS_IV);
+  if (!start(g)) return 0;
+  size_t len = p->data_size == 0 || p->data_size > g->iv_len ? g->iv_len : p->data_size;
+  memcpy(p->data, g->iv + g->iv_len - len, len);
+  uint8_t *counter = g->iv + g->iv_len - TLS_EXPLICIT_LEN;
+  sl_store64_be(counter, sl_load64_be(counter) + 1);
+  return 1;
+}
+
+static int gcm_set_ctx_params(void *ctx, const OSSL_PARAM params[]) {
+  static const struct {
+    const char *name;
+    int (*set)(struct gcm *g, const OSSL_PARAM *p);
+  } known[] = {
+      {OSSL_CIPHER_PARAM_AEAD_TAG, set_tag},
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, set_iv_len},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, set_tls_aad},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, set_tls_fixed},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV, set_tls_explicit},
+  };
+  if (params == NULL || params->key == NULL) return 1;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    const OSSL_PARAM *p = param_find_const(params, known[i].name);
+    if (p != NULL && !known[i].set(ctx, p)) return 0;
+  }
+  return 1;
+}
+
+static const OSSL_PARAM *gcm_settable_ctx_params(void *ctx, void *prov) {
+  static const OSSL_PARAM list[] = {
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_TAG, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {NULL, 0, NULL, 0, 0},
+  };
+  (void)ctx, (void)prov;
+  return list;
+}
+
+static int get_number(struct gcm *g, OSSL_PARAM *p, uint64_t value) {
+  return param_set_number(p, value) ? 1 : prov_fail(g->c.prov, PROV_E_PARAMETER);
+}
+static int get_iv_len(struct gcm *g, OSSL_PARAM *p) {
+  return get_number(g, p, g->iv_len);
+}
+static int get_key_len(struct gcm *g, OSSL_PARAM *p) {
+  return get_number(g, p, cipher_key_len(&g->c));
+}
+static int get_tag_len(struct gcm *g, OSSL_PARAM *p) {
+  return get_number(g, p, g->has_tag_len ? g->tag_len : TAG_LEN);
+}
+static int get_tls_pad(struct gcm *g, OSSL_PARAM *p) {
+  return get_number(g, p, g->c.tls_pad);
+}
+static int get_iv(struct gcm *g, OSSL_PARAM *p) {
+  if (g->iv_state == IV_NONE) return prov_fail(g->c.prov, PROV_E_NO_IV);
+  if (g->iv_len > p->data_size) return prov_fail(g->c.prov, PROV_E_IV_LENGTH);
+  if (p->data_type == OSSL_PARAM_OCTET_PTR) {
+    p->return_size = g->iv_len;
+    if (p->data != NULL) *(const void **)p->data = g->iv;
+    return 1;
+  }
+  return param_set_octets(p, g->iv, g->iv_len) ? 1 : prov_fail(g->c.prov, PROV_E_PARAMETER);
+}
+static int get_tag(struct gcm *g, OSSL_PARAM *p) {
+  size_t len = p->data_size;
+  if (len == 0 || len > TAG_LEN || g->c.is_open || !g->has_tag_len) return prov_fail(g->c.prov, PROV_E_TAG);
+  return param_set_octets(p, g->c.tag, len) ? 1 : prov_fail(g->c.prov, PROV_E_PARAMETER);
+}
+
+static int gcm_get_ctx_params(void *ctx, OSSL_PARAM params[]) {
+  static const struct {
+    const char *name;
+    int (*get)(struct gcm *g, OSSL_PARAM *p);
+  } known[] = {
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, get_iv_len},   {OSSL_CIPHER_PARAM_KEYLEN, get_key_len},
+      {OSSL_CIPHER_PARAM_AEAD_TAGLEN, get_tag_len}, {OSSL_CIPHER_PARAM_IV, get_iv},
+      {OSSL_CIPHER_PARAM_UPDATED_IV, get_iv},       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, get_tls_pad},
+      {OSSL_CIPHER_PARAM_AEAD_TAG, get_tag},        {OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, get_next_iv},
+  };
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    OSSL_PARAM *p = param_find(params, known[i].name);
+    if (p != NULL && !known[i].get(ctx, p)) return 0;
+  }
+  return 1;
+}
+
+static const OSSL_PARAM *gcm_gettable_ctx_params(void *ctx, void *prov) {
+  static const OSSL_PARAM list[] = {
+      {OSSL_CIPHER_PARAM_KEYLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_TAGLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_IV, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_UPDATED_IV, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_AEAD_TAG, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {NULL, 0, NULL, 0, 0},
+  };
+  (void)ctx, (void)prov;
+  return list;
+}
+
+/* ---- EVP_CipherInit ------------------------------------------------------------------------------------------ */
+
+static int init(struct gcm *g, const uint8_t *key, size_t key_len, const uint8_t *iv, size_t iv_len,
+                const OSSL_PARAM params[], bool is_open) {
+  g->c.is_open = is_open;
+  if (iv != NULL) {
+    if (iv_len == 0 || iv_len > IV_MAX) return prov_fail(g->c.prov, PROV_E_IV_LENGTH);
+    memcpy(g->iv, iv, iv_len);
+    g->iv_len = iv_len;
+    g->iv_state = IV_SET;
+  }
+  if (key != NULL) {
+    if (!cipher_set_key(&g->c, key, key_len)) return 0;
+    g->n_records = 0;
+    if (g->iv_state == IV_USED) g->iv_state = IV_OVER;
+  }
+  return gcm_set_ctx_params(g, params);
+}
+static int gcm_seal_init(void *ctx, const unsigned char *key, size_t key_len, const unsigned char *iv, size_t iv_len,
+                         const OSSL_PARAM params[]) {
+  return init(ctx, key, key_len, iv, iv_len, params, false);
+}
+static int gcm_open_init(void *ctx, const unsigned char *key, size_t key_len, const unsigned char *iv, size_t iv_len,
+                         const OSSL_PARAM params[]) {
+  return init(ctx, key, key_len, iv, iv_len, params, true);
+}
+
+#define AES_GCM(bits)                                                                                                  \
+  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE};                              \
+  static void *gcm_##bits##_new(void *prov) {                                                                          \
+    return gcm_new(prov, &kind_##bits);                                                                                \
+  }                                                                                                                    \
+  static int gcm_##bits##_get_params(OSSL_PARAM params[]) {                                                            \
+    return cipher_get_params(params, &kind_##bits);                                                                    \
+  }                                                                                                                    \
+  const OSSL_DISPATCH prov_aes_##bits##_gcm[] = {                                                                      \
+      {OSSL_FUNC_CIPHER_NEWCTX, FUNCTION(gcm_##bits##_new)},                                                           \
+      {OSSL_FUNC_CIPHER_FREECTX, FUNCTION(gcm_free)},                                                                  \
+      {OSSL_FUNC_CIPHER_DUPCTX, FUNCTION(gcm_dup)},                                                                    \
+      {OSSL_FUNC_CIPHER_ENCRYPT_INIT, FUNCTION(gcm_seal_init)},                                                        \
+      {OSSL_FUNC_CIPHER_DECRYPT_INIT, FUNCTION(gcm_open_init)},                                                        \
+      {OSSL_FUNC_CIPHER_UPDATE, FUNCTION(gcm_update)},                                                                 \
+      {OSSL_FUNC_CIPHER_FINAL, FUNCTION(gcm_final)},                                                                   \
+      {OSSL_FUNC_CIPHER_CIPHER, FUNCTION(gcm_cipher)},                                                                 \
+      {OSSL_FUNC_CIPHER_GET_PARAMS, FUNCTION(gcm_##bits##_get_params)},                                                \
+      {OSSL_FUNC_CIPHER_GETTABLE_PARAMS, FUNCTION(cipher_gettable_params)},                                            \
+      {OSSL_FUNC_CIPHER_GET_CTX_PARAMS, FUNCTION(gcm_get_ctx_params)},                                                 \
+      {OSSL_FUNC_CIPHER_GETTABLE_CTX_PARAMS, FUNCTION(gcm_gettable_ctx_params)},                                       \
+      {OSSL_FUNC_CIPHER_SET_CTX_PARAMS, FUNCTION(gcm_set_ctx_params)},                                                 \
+      {OSSL_FUNC_CIPHER_SETTABLE_CTX_PARAMS, FUNCTION(gcm_settable_ctx_params)},                                       \
+      {0, NULL},                                                                                                       \
+  };
+AES_GCM(128)
+AES_GCM(256)

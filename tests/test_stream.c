@@ -1,0 +1,225 @@
+/* test_stream.c - texts in pieces (engine/stream.h): every kernel, cut anywhere, against whole texts sealed by jobs and by
+ * libcrypto. */
+#include "each_kernel.h"
+#include "guard.h"
+#include "stream.h"
+#include "unit.h"
+#include <openssl/evp.h>
+
+enum { TEXT_MAX = 5000, AAD_MAX = 200 };
+
+struct text {
+  uint8_t secret[32], nonce[64], aad[AAD_MAX], plain[TEXT_MAX], sealed[TEXT_MAX], tag[16];
+  size_t nonce_len, aad_len, len;
+};
+
+static void seal_by_job(struct text *t, const struct sl_aead_key *key) {
+  struct sl_aead_job job = {.key = key,
+                            .aad = t->aad,
+                            .aad_len = (uint32_t)t->aad_len,
+                            .in = t->plain,
+                            .out = t->sealed,
+                            .tag = t->tag,
+                            .len = t->len};
+  memcpy(job.nonce, t->nonce, sizeof job.nonce);
+  assert_int_equal(sl_aead_seal(&job, 1), 0);
+}
+
+/* Sealed or opened in pieces of at most piece_max bytes, in place or apart, with a fork somewhere. */
+static void in_pieces(const struct text *t, const struct sl_aead_key *key, bool is_open, size_t piece_max,
+                      uint64_t *seed) {
+  static uint8_t buffer[TEXT_MAX];
+  const uint8_t *from = is_open ? t->sealed : t->plain, *want = is_open ? t->plain : t->sealed;
+  struct sl_stream s, fork = {0};
+  uint8_t tag[16];
+  bool in_place = random_below(seed, 2);
+  assert_int_equal(sl_stream_start(&s, key, t->nonce, t->nonce_len), SL_OK);
+  for (size_t at = 0, n; at < t->aad_len; at += n) {
+    n = 1 + random_below(seed, piece_max);
+    if (n > t->aad_len - at) n = t->aad_len - at;
+    assert_int_equal(sl_stream_aad(&s, key, t->aad + at, n), SL_OK);
+  }
+  memset(buffer, 0xee, sizeof buffer);
+  if (in_place) memcpy(buffer, from, t->len);
+  for (size_t at = 0, n; at < t->len; at += n) {
+    n = random_below(seed, piece_max + 1);
+    if (n > t->len - at) n = t->len - at;
+    if (fork.ops == NULL && random_below(seed, 4) == 0) fork = s;
+    assert_int_equal(sl_stream_text(&s, key, buffer + at, in_place ? buffer + at : from + at, n, is_open), SL_OK);
+  }
+  assert_memory_equal(buffer, want, t->len);
+  sl_stream_tag(&s, key, tag);
+  assert_memory_equal(tag, t->tag, 16);
+  assert_null(s.ops);
+
+  /* The fork goes on from where it was, in one piece. */
+  if (fork.ops == NULL) return;
+  size_t done = (size_t)fork.text_len;
+  assert_int_equal(sl_stream_text(&fork, key, buffer, from + done, t->len - done, is_open), SL_OK);
+  assert_memory_equal(buffer, want + done, t->len - done);
+  sl_stream_tag(&fork, key, tag);
+  assert_memory_equal(tag, t->tag, 16);
+}
+
+static void each_kernel(void (*test)(const struct aead_kernel *k)) {
+  struct aead_kernel kernels[AEAD_KERNELS_MAX];
+  say_what_is_missing();
+  for (size_t i = 0, n = each_aead_kernel(kernels); i < n; i++) {
+    if (kernels[i].kernel->stream.start == NULL) {
+      printf("  n/a %s: has no texts in pieces\n", kernels[i].kernel->name);
+      continue;
+    }
+    test(&kernels[i]);
+  }
+}
+
+static struct sl_aead_key make_key(const struct aead_kernel *k, const uint8_t *secret) {
+  struct sl_aead_key key;
+  sl_err err = sl_aead_key_init_kernel(&key, k->aead, secret, sl_aead_secret_len(k->aead), k->kernel->name);
+  assert_int_equal(err, SL_OK);
+  return key;
+}
+
+static void cut_anywhere(const struct aead_kernel *k) {
+  static struct text t;
+  uint64_t seed = 1;
+  for (size_t n = 0; n < 700; n++) {
+    t.nonce_len = 12;
+    t.len = n < 300 ? n : random_below(&seed, TEXT_MAX);
+    t.aad_len = random_below(&seed, n % 3 ? 40 : AAD_MAX);
+    fill_random(t.secret, sizeof t.secret, seed);
+    fill_random(t.nonce, sizeof t.nonce, seed + 1);
+    fill_random(t.aad, sizeof t.aad, seed + 2);
+    fill_random(t.plain, t.len, seed + 3);
+    struct sl_aead_key key = make_key(k, t.secret);
+    seal_by_job(&t, &key);
+    static const size_t pieces[] = {1, 17, 70, 1000, TEXT_MAX};
+    size_t piece_max = pieces[random_below(&seed, t.len < 1000 ? 5 : 4) + (t.len < 1000 ? 0 : 1)];
+    in_pieces(&t, &key, false, piece_max, &seed);
+    in_pieces(&t, &key, true, piece_max, &seed);
+  }
+}
+
+static void test_cut_anywhere(void **state) {
+  (void)state;
+  each_kernel(cut_anywhere);
+}
+
+/* Nonces that are not 96 bits long, whose counters may begin anywhere and go round: only libcrypto has these. */
+static void any_nonce(const struct aead_kernel *k) {
+  static struct text t;
+  uint64_t seed = 2;
+  if (k->aead == SL_CHACHA20_POLY1305) return;
+  const EVP_CIPHER *cipher = k->aead == SL_AES_128_GCM ? EVP_aes_128_gcm() : EVP_aes_256_gcm();
+  for (size_t n = 1; n <= sizeof t.nonce; n++) {
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    int len;
+    t.nonce_len = n;
+    t.len = random_below(&seed, TEXT_MAX);
+    t.aad_len = random_below(&seed, AAD_MAX);
+    fill_random(t.secret, sizeof t.secret, seed);
+    fill_random(t.nonce, sizeof t.nonce, seed + 1);
+    fill_random(t.plain, t.len, seed + 3);
+    assert_int_equal(EVP_EncryptInit_ex(ctx, cipher, NULL, NULL, NULL), 1);
+    assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, (int)n, NULL), 1);
+    assert_int_equal(EVP_EncryptInit_ex(ctx, NULL, NULL, t.secret, t.nonce), 1);
+    if (t.aad_len > 0) assert_int_equal(EVP_EncryptUpdate(ctx, NULL, &len, t.aad, (int)t.aad_len), 1);
+    if (t.len > 0) assert_int_equal(EVP_EncryptUpdate(ctx, t.sealed, &len, t.plain, (int)t.len), 1);
+    assert_int_equal(EVP_EncryptFinal_ex(ctx, t.sealed + t.len, &len), 1);
+    assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, t.tag), 1);
+    EVP_CIPHER_CTX_free(ctx);
+    struct sl_aead_key key = make_key(k, t.secret);
+    in_pieces(&t, &key, false, 300, &seed);
+    in_pieces(&t, &key, true, 300, &seed);
+  }
+}
+
+static void test_any_nonce(void **state) {
+  (void)state;
+  each_kernel(any_nonce);
+}
+
+/* A counter that goes round, anywhere in a vector: the text under it is what it is in single blocks. */
+static void counter_goes_round(const struct aead_kernel *k) {
+  static const uint8_t zeros[TEXT_MAX];
+  static uint8_t whole[TEXT_MAX];
+  uint8_t secret[32] = {1}, nonce[12] = {2};
+  if (k->aead == SL_CHACHA20_POLY1305) return; /* its counter never does */
+  struct sl_aead_key key = make_key(k, secret);
+  for (uint32_t before = 1; before < 40; before++) {
+    struct sl_stream s, single;
+    assert_int_equal(sl_stream_start(&s, &key, nonce, sizeof nonce), SL_OK);
+    s.counter = 0 - before;
+    single = s;
+    assert_int_equal(sl_stream_text(&s, &key, whole, zeros, 60 * 16, false), SL_OK);
+    for (size_t i = 0; i < 60; i++) {
+      uint8_t block[16];
+      assert_int_equal(sl_stream_text(&single, &key, block, zeros, 16, false), SL_OK);
+      assert_memory_equal(whole + 16 * i, block, 16);
+    }
+    assert_int_equal(s.counter, 60 - before);
+    assert_int_equal(single.counter, s.counter);
+  }
+}
+
+static void test_counter_goes_round(void **state) {
+  (void)state;
+  each_kernel(counter_goes_round);
+}
+
+/* Nothing outside the piece is read or written: it ends where memory ends. */
+static void stays_inside(const struct aead_kernel *k) {
+  struct guard g = guard_new(4096);
+  uint8_t secret[32] = {1}, nonce[12] = {2}, tag[16];
+  struct sl_aead_key key = make_key(k, secret);
+  for (size_t len = 1; len < 700; len++) {
+    for (unsigned side = 0; side < 2; side++) {
+      struct sl_stream s;
+      uint8_t *text = guard_place(&g, len, side == 0, NULL);
+      assert_int_equal(sl_stream_start(&s, &key, nonce, sizeof nonce), SL_OK);
+      assert_int_equal(sl_stream_aad(&s, &key, text, len), SL_OK);
+      assert_int_equal(sl_stream_text(&s, &key, text, text, len, len % 2), SL_OK);
+      sl_stream_tag(&s, &key, tag);
+      assert_true(guard_is_intact(&g));
+    }
+  }
+  guard_free(&g);
+}
+
+static void test_stays_inside(void **state) {
+  (void)state;
+  each_kernel(stays_inside);
+}
+
+static void refuses(const struct aead_kernel *k) {
+  uint8_t secret[32] = {1}, nonce[13] = {2}, byte = 0;
+  struct sl_aead_key key = make_key(k, secret), empty = {0};
+  struct sl_stream s = {0};
+  bool is_gcm = k->aead != SL_CHACHA20_POLY1305;
+  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 1, false), SL_E_STATE);
+  assert_int_equal(sl_stream_aad(&s, &key, &byte, 1), SL_E_STATE);
+  assert_int_equal(sl_stream_start(&s, &empty, nonce, 12), SL_E_KEY);
+  assert_int_equal(sl_stream_start(&s, &key, nonce, 0), SL_E_ARG);
+  assert_int_equal(sl_stream_start(&s, &key, nonce, 13), is_gcm ? SL_OK : SL_E_ARG);
+  assert_int_equal(sl_stream_start(&s, &key, nonce, 12), SL_OK);
+  assert_int_equal(sl_stream_aad(&s, &key, &byte, 1), SL_OK);
+  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 1, false), SL_OK);
+  assert_int_equal(sl_stream_aad(&s, &key, &byte, 1), SL_E_STATE);
+  s.text_len = is_gcm ? SL_AEAD_TEXT_MAX - 1 : ((UINT64_C(1) << 32) - 1) * 64 - 1;
+  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 2, false), SL_E_LENGTH);
+  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 1, false), SL_OK);
+  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 1, false), SL_E_LENGTH);
+}
+
+static void test_refuses(void **state) {
+  (void)state;
+  each_kernel(refuses);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_any_nonce), cmocka_unit_test(test_counter_goes_round),
+      cmocka_unit_test(test_stays_inside), cmocka_unit_test(test_refuses),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
