@@ -468,7 +468,7 @@ static void say(struct client *c, unsigned number, unsigned phase) {
     client_sealed(c, 23, text, len, dice(3) ? 0 : dice(300));
     if (dice(6) == 0) client_say_key_update(c, 0);
     if (dice(9) == 0) {
-      for (unsigned b = 0; b < 5; b++) client_sealed(c, 22, "\x18\0\0\1\0" + b, 1, dice(9));
+      for (unsigned b = 0; b < 5; b++) client_sealed(c, 22, &"\x18\0\0\1\0"[b], 1, dice(9));
       client_rotate(c);
     }
   }
