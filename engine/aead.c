@@ -2,12 +2,17 @@
 #include "aead_jobs.h"
 #include "kernel.h"
 
-/* How many jobs are checked, grouped and run at a time: their pointers take 1 KiB of stack, and lanes fill well before. */
+/* How many jobs are checked, sorted and run at a time: their pointers take 1 KiB of stack, and lanes fill well before. */
 enum { JOBS_AT_ONCE = 128 };
 
-/* Whether a[0..a_len) and b[0..b_len) share a byte. The lengths have been found sound: nothing wraps. */
-static bool overlaps(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len) {
-  return a_len > 0 && b_len > 0 && (uintptr_t)a < (uintptr_t)b + b_len && (uintptr_t)b < (uintptr_t)a + a_len;
+/* Written out for each direction, which then is no question. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* Whether a[0..a_len) and b[0..b_len) share a byte: one begins inside the other. Lengths have been found sound: nothing
+ * wraps. */
+static inline bool overlaps(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len) {
+  bool b_in_a = (uintptr_t)b - (uintptr_t)a < a_len, a_in_b = (uintptr_t)a - (uintptr_t)b < b_len;
+  return (b_in_a | a_in_b) && a_len > 0 && b_len > 0;
 }
 
 sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open) {
@@ -32,9 +37,66 @@ sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open) {
   return SL_OK;
 }
 
+/* Whether a job is sound as almost all are: no pointer is missing, and the tag follows the ciphertext, so that the two are
+ * one piece with half as much to overlap with. Without a branch; "no" only means that sl_aead_job_check() must look. */
+static ALWAYS_INLINE bool is_plainly_sound(const struct sl_aead_job *job, bool is_open) {
+  uintptr_t plain = (uintptr_t)(is_open ? job->out : job->in), cipher = (uintptr_t)(is_open ? job->in : job->out);
+  uintptr_t aad = (uintptr_t)job->aad, written = (uintptr_t)job->out;
+  size_t text_len = job->len + job->tail_len, cipher_len = text_len + SL_AEAD_TAG_LEN;
+  size_t written_len = is_open ? job->len : cipher_len;
+  uint64_t off_limits = job->len >> 35 | job->tail_len >> 1 | ((uintptr_t)job->tag ^ (cipher + text_len));
+  uint64_t missing = ((plain - 1) | (cipher - 1) | (aad - 1)) >> 63; /* no address has the top bit set but NULL - 1 */
+  bool is_bad = (off_limits | missing) != 0;
+  is_bad |= (plain != cipher) & ((plain - cipher < cipher_len) | (cipher - plain < job->len));
+  is_bad |= (aad - written < written_len) | (written - aad < job->aad_len);
+  return !is_bad && job->key != NULL && job->key->ops != NULL;
+}
+
+/* sl_aead_job_check(), quickly. */
+static ALWAYS_INLINE sl_err check(const struct sl_aead_job *job, bool is_open) {
+  return is_plainly_sound(job, is_open) ? SL_OK : sl_aead_job_check(job, is_open);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------- */
+
+static ALWAYS_INLINE void run_ops(const struct sl_aead_ops *ops, struct sl_aead_job *const *jobs, size_t n,
+                                  bool is_open) {
+  if (is_open) {
+    ops->open(jobs, n);
+  } else {
+    ops->seal(jobs, n);
+  }
+}
+
+/* The size class of a job: how many vectors of 64 bytes its text, the AAD's block and the mask of the tag fill, where
+ * that matters. Kernels take records of a class side by side; the long ones, of the last class, they take one by one. */
+enum { N_CLASSES = 64 };
+static inline uint8_t class_of(const struct sl_aead_job *job) {
+  size_t n = (job->len + job->tail_len + 15) / 16 + 2;
+  return n < 4 * (N_CLASSES - 1) ? (uint8_t)((n + 3) / 4) : N_CLASSES - 1;
+}
+
+/* Orders n <= JOBS_AT_ONCE jobs by class; those of one class stay in order. */
+static void sort_by_class(struct sl_aead_job **jobs, size_t n) {
+  uint8_t classes[JOBS_AT_ONCE];
+  for (size_t i = 0; i < n; i++) classes[i] = class_of(jobs[i]);
+  uint8_t place[N_CLASSES] = {0}, sum = 0;
+  struct sl_aead_job *sorted[JOBS_AT_ONCE];
+  for (size_t i = 0; i < n; i++) place[classes[i]]++;
+  for (size_t c = 0; c < N_CLASSES; c++) {
+    uint8_t count = place[c];
+    place[c] = sum;
+    sum += count;
+  }
+  for (size_t i = 0; i < n; i++) sorted[place[classes[i]]++] = jobs[i];
+  memcpy(jobs, sorted, n * sizeof jobs[0]);
+}
+_Static_assert(sizeof(uintptr_t) == 8, "is_plainly_sound() asks for bit 63");
+_Static_assert(JOBS_AT_ONCE <= 255, "places fit a byte");
+
 /* Each turn takes the jobs of one ops out of what is left: linear, since a program uses few ops, and no more than the
  * kernel list has, however many keys there are. */
-void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open) {
+static void run_sorted(struct sl_aead_job **jobs, size_t n, bool is_open) {
   while (n > 0) {
     const struct sl_aead_ops *ops = jobs[0]->key->ops;
     size_t n_group = 1;
@@ -44,38 +106,68 @@ void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open) {
       jobs[i] = jobs[n_group];
       jobs[n_group++] = job;
     }
-    if (is_open) {
-      ops->open(jobs, n_group);
-    } else {
-      ops->seal(jobs, n_group);
-      for (size_t i = 0; i < n_group; i++) jobs[i]->err = SL_OK;
+    for (size_t i = 0, n_now; i < n_group; i += n_now) {
+      n_now = n_group - i < JOBS_AT_ONCE ? n_group - i : JOBS_AT_ONCE;
+      sort_by_class(jobs + i, n_now);
+      run_ops(ops, jobs + i, n_now, is_open);
     }
     jobs += n_group;
     n -= n_group;
   }
 }
 
-static size_t run(struct sl_aead_job *jobs, size_t n_jobs, bool is_open) {
-  struct sl_aead_job *sound[JOBS_AT_ONCE];
+/* What tells a job from one that the same call of a kernel takes side by side with it: zero when nothing does. */
+static ALWAYS_INLINE uint64_t unlike(const struct sl_aead_job *a, const struct sl_aead_job *b) {
+  return ((uintptr_t)a->key->ops ^ (uintptr_t)b->key->ops) | (uint64_t)(class_of(a) ^ class_of(b));
+}
+
+void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open) {
+  uint64_t is_mixed = 0;
+  for (size_t i = 1; i < n; i++) is_mixed |= unlike(jobs[0], jobs[i]);
+  if (is_mixed) {
+    run_sorted(jobs, n, is_open);
+  } else {
+    run_ops(jobs[0]->key->ops, jobs, n, is_open);
+  }
+  for (size_t i = 0; i < n && !is_open; i++) jobs[i]->err = SL_OK;
+}
+
+static ALWAYS_INLINE size_t run(struct sl_aead_job *jobs, size_t n_jobs, bool is_open) {
   size_t n_failed = 0;
   for (size_t done = 0; done < n_jobs;) {
-    size_t n_sound = 0, first = done;
-    for (; done < n_jobs && done - first < JOBS_AT_ONCE; done++) {
-      jobs[done].err = sl_aead_job_check(&jobs[done], is_open);
-      if (jobs[done].err != SL_OK) continue;
-      sl_aead_key_prefetch(jobs[done].key);
-      sound[n_sound++] = &jobs[done];
+    struct sl_aead_job *sound[JOBS_AT_ONCE];
+    uint64_t is_mixed = 0;
+    size_t n_sound = 0, n = n_jobs - done < JOBS_AT_ONCE ? n_jobs - done : JOBS_AT_ONCE;
+    for (size_t i = 0; i < n; i++, done++) {
+      struct sl_aead_job *job = &jobs[done];
+      job->err = check(job, is_open);
+      if (job->err != SL_OK) continue;
+      sl_aead_key_prefetch(job->key);
+      sound[n_sound++] = job;
+      is_mixed |= unlike(sound[0], job);
     }
-    sl_aead_jobs_run(sound, n_sound, is_open);
-    for (size_t i = first; i < done; i++) n_failed += jobs[i].err != SL_OK;
+    n_failed += n - n_sound;
+    if (is_mixed) {
+      run_sorted(sound, n_sound, is_open);
+    } else if (n_sound > 0) {
+      run_ops(sound[0]->key->ops, sound, n_sound, is_open);
+    }
+    for (size_t i = 0; i < n_sound && is_open; i++) n_failed += sound[i]->err != SL_OK;
   }
   return n_failed;
 }
 
+/* One job, without what many need. */
+static ALWAYS_INLINE size_t run_one(struct sl_aead_job *job, bool is_open) {
+  job->err = check(job, is_open);
+  if (job->err == SL_OK) run_ops(job->key->ops, &job, 1, is_open);
+  return job->err != SL_OK;
+}
+
 size_t sl_aead_seal(struct sl_aead_job *jobs, size_t n_jobs) {
-  return run(jobs, n_jobs, false);
+  return n_jobs == 1 ? run_one(jobs, false) : run(jobs, n_jobs, false);
 }
 
 size_t sl_aead_open(struct sl_aead_job *jobs, size_t n_jobs) {
-  return run(jobs, n_jobs, true);
+  return n_jobs == 1 ? run_one(jobs, true) : run(jobs, n_jobs, true);
 }

@@ -346,6 +346,8 @@ INLINE void gcm_hash_vec(const struct gcm_record r[], unsigned side, struct gcm_
 INLINE void gcm_rounds(struct gcm_record r[], unsigned side, unsigned rounds, v x[], unsigned n_vecs, const v *hash) {
   struct gcm_sum s[V_SIDE_MAX];
   size_t at = 2 * 16, end = 16 * (size_t)rounds;
+  /* Keeps the compiler from loading keys once for all groups, only to spill them. */
+  UNROLL for (unsigned i = 0; i < side; i++) __asm__("" : "+r"(r[i].round_keys), "+r"(r[i].powers_end));
   gcm_round(r, side, x, n_vecs, 16);
   if (hash) {
     UNROLL for (unsigned i = 0; i < side; i++) s[i] = (struct gcm_sum){v_zero(), v_zero(), v_zero()};
@@ -357,12 +359,17 @@ INLINE void gcm_rounds(struct gcm_record r[], unsigned side, unsigned rounds, v 
     }
   }
   /* 9 rounds or 13: the first, and four at a time. */
+  if (hash) {
+    if (at < end) {
+      UNROLL for (unsigned k = 0; k < 4; k++) gcm_round(r, side, x, n_vecs, at + 16 * k);
+    }
+    UNROLL for (unsigned i = 0; i < side; i++) r[i].acc = gcm_reduced(s[i]);
+    return;
+  }
   ROLLED for (; at < end; at += 4 * 16) {
     UNROLL for (unsigned k = 0; k < 4; k++) gcm_round(r, side, x, n_vecs, at + 16 * k);
     UNROLL for (unsigned j = 0; j < side * n_vecs; j++) v_settle(&x[j]);
   }
-  if (!hash) return;
-  UNROLL for (unsigned i = 0; i < side; i++) r[i].acc = gcm_reduced(s[i]);
 }
 _Static_assert(V_GROUP == 4 || V_GROUP == 8, "gcm_rounds() has a place for each vector of a group");
 _Static_assert(V_GROUP *V_LANES <= N_POWERS, "a key holds the powers of a group");

@@ -100,20 +100,13 @@ _Static_assert(V_GROUP_LONG == V_GROUP || V_GROUP_LONG == 2 * V_GROUP, "powers o
 
 /* ---- the kernel's functions ---------------------------------------------------------------------------------- */
 
-/* `side` records of n_vecs vectors each, at most V_LAST. Not every number has its own code: some bring empty vectors along. */
-INLINE void gcm_short_records(struct sl_aead_job *const jobs[], unsigned side, unsigned rounds, size_t n_vecs,
-                              bool seal, struct gcm_done done[]) {
+/* `side` records of n_vecs vectors each, at most V_LAST. n_edges: as for gcm_hash_last(). */
+INLINE void gcm_short_records(struct sl_aead_job *const jobs[], unsigned side, unsigned rounds, unsigned n_vecs,
+                              unsigned n_edges, bool seal, struct gcm_done done[]) {
   struct gcm_record r[V_SIDE_MAX];
   UNROLL for (unsigned i = 0; i < side; i++) gcm_begin(&r[i], jobs[i], rounds);
-  if (n_vecs <= 2) {
-    gcm_last_group(r, side, rounds, -LEAD_LEN, NULL, 2, 2, true, seal, done);
-  } else if (n_vecs == 3) {
-    gcm_last_group(r, side, rounds, -LEAD_LEN, NULL, 3, 1, true, seal, done);
-  } else {
-    gcm_last_group(r, side, rounds, -LEAD_LEN, NULL, V_LAST, 2, true, seal, done);
-  }
+  gcm_last_group(r, side, rounds, -LEAD_LEN, NULL, n_vecs, n_edges, true, seal, done);
 }
-_Static_assert(V_LAST == 5, "every number of vectors has its case");
 
 /* All full groups of records of more vectors than that. Returns where they end in the text. */
 INLINE ptrdiff_t gcm_full_groups(struct gcm_record r[], unsigned side, unsigned rounds, size_t *n_vecs, v hash[],
@@ -151,71 +144,97 @@ INLINE void gcm_more_records(struct sl_aead_job *const jobs[], unsigned side, un
   }
 }
 
-/* Short or longer, side by side or alone: each once, the case of the shortest once a direction. */
-PART void gcm_short_together_seal(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs) {
+/* ---- the cases, each once ------------------------------------------------------------------------------------ */
+
+/* Four records of 2 vectors (64 bytes of text) or of 5 (256): code for each direction. */
+PART void gcm_four_seal(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs) {
   struct gcm_done done[V_LANES];
-  gcm_short_records(jobs, V_SIDE_SHORT, rounds, n_vecs, true, done);
+  if (n_vecs == 2) {
+    gcm_short_records(jobs, 4, rounds, 2, 1, true, done);
+  } else {
+    gcm_short_records(jobs, 4, rounds, V_LAST, 1, true, done);
+  }
   gcm_finish(done, V_LANES, true);
 }
-PART void gcm_short_together_open(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs) {
+PART void gcm_four_open(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs) {
   struct gcm_done done[V_LANES];
-  gcm_short_records(jobs, V_SIDE_SHORT, rounds, n_vecs, false, done);
+  if (n_vecs == 2) {
+    gcm_short_records(jobs, 4, rounds, 2, 1, false, done);
+  } else {
+    gcm_short_records(jobs, 4, rounds, V_LAST, 1, false, done);
+  }
   gcm_finish(done, V_LANES, false);
 }
-PART void gcm_more_together(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs, bool seal,
-                            struct gcm_done done[]) {
-  gcm_more_records(jobs, V_SIDE_MID, rounds, n_vecs, seal, done);
+/* Two of 3 or 4 vectors. */
+PART void gcm_two_short(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs, bool seal,
+                        struct gcm_done done[]) {
+  if (n_vecs == 3) {
+    gcm_short_records(jobs, 2, rounds, 3, 1, seal, done);
+  } else {
+    gcm_short_records(jobs, 2, rounds, 4, 1, seal, done);
+  }
 }
-PART void gcm_short_alone(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs, bool seal,
-                          struct gcm_done done[]) {
-  gcm_short_records(jobs, 1, rounds, n_vecs, seal, done);
+/* One of up to V_LAST: not every number has its own code, some bring empty vectors along. */
+PART void gcm_one_short(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs, bool seal,
+                        struct gcm_done done[]) {
+  if (n_vecs <= 2) {
+    gcm_short_records(jobs, 1, rounds, 2, 2, seal, done);
+  } else if (n_vecs == 3) {
+    gcm_short_records(jobs, 1, rounds, 3, 1, seal, done);
+  } else {
+    gcm_short_records(jobs, 1, rounds, V_LAST, 2, seal, done);
+  }
 }
-PART void gcm_more_alone(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs, bool seal,
-                         struct gcm_done done[]) {
+_Static_assert(V_LAST == 5 && V_LANES == 4, "every number of vectors has its case");
+/* Two or one of more. */
+PART void gcm_two(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs, bool seal, struct gcm_done done[]) {
+  gcm_more_records(jobs, 2, rounds, n_vecs, seal, done);
+}
+PART void gcm_one(struct sl_aead_job *const jobs[], unsigned rounds, size_t n_vecs, bool seal, struct gcm_done done[]) {
   gcm_more_records(jobs, 1, rounds, n_vecs, seal, done);
 }
-/* Both directions: only full groups have code for each. */
-static __attribute__((noinline)) void gcm_jobs(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
+/* How many records of n_vecs vectors are taken side by side. */
+INLINE size_t gcm_side(size_t n_vecs) {
+  if (n_vecs >= V_LONG_MIN || n_vecs < 2) return 1;
+  return n_vecs == 2 || n_vecs == V_LAST ? 4 : 2;
+}
+
+static void gcm_jobs(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
   struct gcm_done pending[V_LANES]; /* records that wait until there is one for each lane */
   unsigned n_pending = 0;
   for (size_t i = 0; i < n;) {
-    size_t n_vecs = gcm_n_vecs(jobs[i]), side = 1;
-    bool is_short = n_vecs <= V_LAST;
-    size_t side_max = is_short ? V_SIDE_SHORT : n_vecs < V_LONG_MIN ? V_SIDE_MID : 1;
+    size_t n_vecs = gcm_n_vecs(jobs[i]), side_max = gcm_side(n_vecs), side = 1;
     while (side < side_max && i + side < n && gcm_n_vecs(jobs[i + side]) == n_vecs) side++;
-    if (is_short && side == V_SIDE_SHORT) {
+    bool is_short = n_vecs <= V_LAST, is_pair = side == 2 && side_max == 2;
+    if (side == 4) {
       if (seal) {
-        gcm_short_together_seal(jobs + i, rounds, n_vecs);
+        gcm_four_seal(jobs + i, rounds, n_vecs);
       } else {
-        gcm_short_together_open(jobs + i, rounds, n_vecs);
+        gcm_four_open(jobs + i, rounds, n_vecs);
       }
-      i += V_SIDE_SHORT;
+      i += 4;
       continue;
     }
-    if (!is_short && side == V_SIDE_MID) {
-      if (n_pending + V_SIDE_MID > V_LANES) {
-        gcm_finish_some(pending, n_pending, seal);
-        n_pending = 0;
-      }
-      gcm_more_together(jobs + i, rounds, n_vecs, seal, &pending[n_pending]);
-    } else {
-      side = 1;
-      if (is_short) {
-        gcm_short_alone(jobs + i, rounds, n_vecs, seal, &pending[n_pending]);
-      } else {
-        gcm_more_alone(jobs + i, rounds, n_vecs, seal, &pending[n_pending]);
-      }
+    if (is_pair && n_pending + 2 > V_LANES) {
+      gcm_finish_some(pending, n_pending, seal);
+      n_pending = 0;
     }
+    struct gcm_done *done = &pending[n_pending];
+    if (is_pair) {
+      (is_short ? gcm_two_short : gcm_two)(jobs + i, rounds, n_vecs, seal, done);
+    } else {
+      (is_short ? gcm_one_short : gcm_one)(jobs + i, rounds, n_vecs, seal, done);
+    }
+    side = is_pair ? 2 : 1;
     i += side;
     n_pending += (unsigned)side;
-    if (n_pending == V_LANES) {
-      gcm_finish_some(pending, V_LANES, seal);
+    if (n_pending == V_LANES || i == n) {
+      gcm_finish_some(pending, n_pending, seal);
       n_pending = 0;
     }
   }
   if (n_pending > 0) gcm_finish_some(pending, n_pending, seal);
   sl_wipe(pending, (n < V_LANES ? n : V_LANES) * sizeof pending[0]);
 }
-_Static_assert(V_SIDE_SHORT == 1 || V_SIDE_SHORT == V_LANES, "short records side by side are finished at once");
 
 #endif

@@ -12,10 +12,7 @@ enum {
   V_BYTES = 16,
   V_GROUP = 8,      /* vectors that gcm_template.h takes together */
   V_GROUP_LONG = 8, /* the same in long records */
-  V_LONG_MIN = 32,  /* vectors that make a record long */
-  V_SIDE_SHORT = 1, /* records of one group side by side */
-  V_SIDE_MID = 1,   /* longer records side by side */
-  V_SIDE_MAX = 1,
+  V_SIDE_MAX = 1,   /* records side by side at most */
 };
 
 /* The code of a record's ends: without masks too long to stand wherever it is needed. */

@@ -12,9 +12,7 @@ enum {
   V_GROUP = 4,      /* vectors that gcm_template.h takes together */
   V_GROUP_LONG = 8, /* the same in long records */
   V_LONG_MIN = 48,  /* vectors that make a record long */
-  V_SIDE_SHORT = 4, /* records of one group side by side */
-  V_SIDE_MID = 2,   /* longer records side by side */
-  V_SIDE_MAX = 4,
+  V_SIDE_MAX = 4,   /* records side by side at most */
 };
 
 /* The code of a record's ends: masks make it short. */
