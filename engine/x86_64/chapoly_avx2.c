@@ -5,6 +5,8 @@
 #include "engine/x86_64/chapoly_poly26.h"
 
 #include "engine/x86_64/chapoly_template.h"
+
+#include "engine/x86_64/chapoly_stream.h"
 #include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_chapoly_avx2 = {
@@ -12,4 +14,5 @@ const struct sl_kernel sl_kernel_chapoly_avx2 = {
     .algorithm = SL_ALG_CHACHA20_POLY1305,
     .needs = SL_CPU(SSSE3) | SL_CPU(SSE41) | SL_CPU(AVX) | SL_CPU(AVX2),
     .aead = CHAPOLY_KERNEL_OPS,
+    .stream = CHAPOLY_STREAM_OPS,
 };

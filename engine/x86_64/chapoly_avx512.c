@@ -6,6 +6,8 @@
 #include "engine/x86_64/chapoly_two_states.h"
 
 #include "engine/x86_64/chapoly_template.h"
+
+#include "engine/x86_64/chapoly_stream.h"
 #include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_chapoly_avx512 = {
@@ -14,4 +16,5 @@ const struct sl_kernel sl_kernel_chapoly_avx512 = {
     .needs = SL_CPU(SSSE3) | SL_CPU(SSE41) | SL_CPU(BMI2) | SL_CPU(AVX) | SL_CPU(AVX2) | SL_CPU(AVX512F) |
              SL_CPU(AVX512BW) | SL_CPU(AVX512DQ) | SL_CPU(AVX512VL) | SL_CPU(AVX512IFMA) | SL_CPU(WIDE512),
     .aead = CHAPOLY_KERNEL_OPS,
+    .stream = CHAPOLY_STREAM_OPS,
 };
