@@ -255,7 +255,8 @@ class Aead(Rows):
         self.assertEqual([r["kernel"] for r in rows_of(done.stdout)], ["gcm_portable", "gcm_portable", *chosen])
 
     def test_kernel_that_cannot_run_keeps_its_row(self):
-        off = {"SEALANE_CPU_OFF": "aes,vaes,aes_arm"}
+        # What the environment forces may be just what is hidden here.
+        off = {"SEALANE_CPU_OFF": "aes,vaes,aes_arm", "SEALANE_KERNELS": ""}
         missing = [k for k in serving("aes-128-gcm", env=off) if not k["available"]]
         if not missing:
             self.skipTest("no AES-GCM kernel of this build needs a feature that can be hidden")
