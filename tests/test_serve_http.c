@@ -43,6 +43,8 @@ enum { N_PIECE_LENS = sizeof(piece_lens) / sizeof(piece_lens[0]) };
 
 /* ---- what is refused, and with what --------------------------------------------------------------------------- */
 
+#define CHUNKED "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 static const struct {
   const char *data;
   unsigned status; /* 0: complete */
@@ -83,6 +85,33 @@ static const struct {
     {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n", 413},
     {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n", 413},
     {"GET / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n\r\n", 417},
+    /* Where two readers find different ends of a chunked body, one finds a request in it. */
+    {"GET / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
+    {CHUNKED "3\r\nabcXX0\r\n\r\n", 400},
+    {CHUNKED "3\r\nabcdef\r\n0\r\n\r\n", 400},
+    {CHUNKED "3\r\nabc\n0\r\n\r\n", 400},
+    {CHUNKED "3\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED "3;\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED "3;a\rb\r\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED "3 \r\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED " 3\r\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED "+3\r\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED "0x3\r\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED "\r\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED ";a=b\r\n", 400},
+    {CHUNKED "00000000000000000\r\n\r\n", 400},
+    {CHUNKED "10000000000000003\r\nabc\r\n0\r\n\r\n", 400},
+    {CHUNKED "fffffffffffffff0\r\n", 413},
+    {CHUNKED "100001\r\n", 413},
+    {CHUNKED "0\r\nX: y\n\r\n", 400},
+    {CHUNKED "0\r\nX: y\r\n z\r\n\r\n", 400},
+    {CHUNKED "0\r\nX: \x01\r\n\r\n", 400},
+    {CHUNKED "0\r\n\rX", 400},
+    {CHUNKED "3\r\nabc\r\n0\r\n\r\n", 0},
+    {CHUNKED "003\t;a=\"b\";c\r\nabc\r\nA\r\n0123456789\r\n0;x\r\nX: y\r\nZ: \x80\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", 0},
     {"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n\r\n", 0},
     {"GET / HTTP/1.0\r\nExpect: miracles\r\n\r\n", 0},
 };

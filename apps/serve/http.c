@@ -15,6 +15,7 @@ static const struct {
     [HTTP_IF_NONE_MATCH] = {"if-none-match", true},
     [HTTP_IF_MODIFIED_SINCE] = {"if-modified-since", false},
     [HTTP_IF_UNMODIFIED_SINCE] = {"if-unmodified-since", false},
+    [HTTP_TRANSFER_ENCODING] = {"transfer-encoding", true},
 };
 
 static struct http_request *request_of(http_parser *parser) {
@@ -53,7 +54,6 @@ static void finish_value(struct http_request *request) {
 
 static int on_header_field(http_parser *parser, const char *at, size_t len) {
   struct http_request *request = request_of(parser);
-  if (request->header_is_done) return 0; /* trailers mean nothing here */
   finish_value(request);
   for (size_t i = 0; i < len; i++) {
     /* The parser can be built to let white space before the colon pass, which RFC 9112 5.1 forbids. */
@@ -93,7 +93,6 @@ static int start_value(struct http_request *request) {
 
 static int on_header_value(http_parser *parser, const char *at, size_t len) {
   struct http_request *request = request_of(parser);
-  if (request->header_is_done) return 0;
   if (!request->in_value) {
     int stop = start_value(request);
     if (stop != 0) return stop;
@@ -109,6 +108,13 @@ static bool host_is_sane(const char *host) {
   return true;
 }
 
+/* The body is chunked once, or its end is unknown (RFC 9112 6.1). returns: 0, or the status that refuses it */
+static unsigned status_of_coding(const char *coding, unsigned http_minor) {
+  if (http_minor == 0) return 400; /* some reader on its way may not know chunks */
+  if (strcasecmp(coding, "chunked") == 0) return 0;
+  return strncasecmp(coding, "chunked", 7) == 0 ? 400 : 501;
+}
+
 static int on_headers_complete(http_parser *parser) {
   struct http_request *request = request_of(parser);
   finish_value(request);
@@ -122,9 +128,16 @@ static int on_headers_complete(http_parser *parser) {
   if (host == NULL && parser->http_minor >= 1) return refuse(request, 400); /* RFC 9112 3.2 */
   if (host != NULL && !host_is_sane(host)) return refuse(request, 400);
 
-  bool has_length = (parser->flags & F_CONTENTLENGTH) != 0 && parser->content_length > 0;
-  bool has_body = has_length || (parser->flags & F_CHUNKED) != 0;
-  if (has_length && parser->content_length > HTTP_BODY_MAX) return refuse(request, 413);
+  const char *coding = http_request_field(request, HTTP_TRANSFER_ENCODING);
+  if (coding != NULL) {
+    unsigned status = status_of_coding(coding, parser->http_minor);
+    if (status != 0) return refuse(request, status);
+    request->is_chunked = true;
+  } else if ((parser->flags & F_CONTENTLENGTH) != 0) {
+    request->body_left = parser->content_length;
+    if (request->body_left > HTTP_BODY_MAX) return refuse(request, 413);
+  }
+  bool has_body = request->is_chunked || request->body_left > 0;
 
   const char *expect = http_request_field(request, HTTP_EXPECT);
   if (expect != NULL && parser->http_minor >= 1) {
@@ -137,19 +150,13 @@ static int on_headers_complete(http_parser *parser) {
       return -1;
     }
   }
-  return 0;
+  request->is_complete = !has_body;
+  return 1; /* no body for the parser, which does not look at the line ends between chunks */
 }
 
-static int on_body(http_parser *parser, const char *at, size_t len) {
-  (void)at;
-  struct http_request *request = request_of(parser);
-  request->body_len += len;
-  return request->body_len > HTTP_BODY_MAX ? refuse(request, 413) : 0;
-}
-
+/* Told at the end of the header, since the parser leaves bodies to us. */
 static int on_message_complete(http_parser *parser) {
-  request_of(parser)->is_complete = true;
-  http_parser_pause(parser, 1); /* the next request waits for this one's answer */
+  http_parser_pause(parser, 1);
   return 0;
 }
 
@@ -226,29 +233,53 @@ static unsigned check_header(struct http_request *request, const uint8_t *data, 
   return 0;
 }
 
-enum http_progress http_request_feed(struct http_request *request, const uint8_t *data, size_t len, size_t *used) {
+/* Drops what belongs to the body. returns: 0, or the status that refuses it */
+static unsigned take_body(struct http_request *request, const uint8_t *data, size_t len, size_t *used) {
+  if (request->is_chunked) {
+    unsigned status =
+        chunks_feed(&request->chunks, data, len, HTTP_BODY_MAX, HTTP_HEADER_MAX, used, &request->is_complete);
+    request->body_len = request->chunks.len;
+    return status;
+  }
+  *used = len < request->body_left ? len : (size_t)request->body_left;
+  request->body_len += *used;
+  request->body_left -= *used;
+  request->is_complete = request->body_left == 0;
+  return 0;
+}
+
+/* Takes the header, up to its end. */
+static enum http_progress take_header(struct http_request *request, const uint8_t *data, size_t len, size_t *used) {
   static const http_parser_settings settings = {.on_url = on_url,
                                                 .on_header_field = on_header_field,
                                                 .on_header_value = on_header_value,
                                                 .on_headers_complete = on_headers_complete,
-                                                .on_body = on_body,
                                                 .on_message_complete = on_message_complete};
-  *used = len;
-  if (len == 0) return HTTP_MORE;
   request->status = check_header(request, data, len);
   if (request->status != 0) return HTTP_REFUSED;
-  size_t taken = http_parser_execute(&request->parser, &settings, (const char *)data, len);
+  *used = http_parser_execute(&request->parser, &settings, (const char *)data, len);
   if (request->status != 0) return HTTP_REFUSED;
-  if (request->is_complete) {
-    *used = taken;
-    return HTTP_COMPLETE;
+  if (request->is_complete) return HTTP_COMPLETE;
+  if (request->header_is_done || HTTP_PARSER_ERRNO(&request->parser) == HPE_OK) return HTTP_MORE;
+  if (*used > len) *used = len;
+  request->status = status_of_error(request, data + *used, len - *used);
+  return HTTP_REFUSED;
+}
+
+enum http_progress http_request_feed(struct http_request *request, const uint8_t *data, size_t len, size_t *used) {
+  size_t taken = 0, body_taken;
+  *used = len;
+  if (len == 0) return HTTP_MORE;
+  if (!request->header_is_done) {
+    enum http_progress progress = take_header(request, data, len, &taken);
+    if (progress == HTTP_COMPLETE) *used = taken;
+    if (progress != HTTP_MORE || !request->header_is_done) return progress;
   }
-  if (HTTP_PARSER_ERRNO(&request->parser) != HPE_OK) {
-    if (taken > len) taken = len;
-    request->status = status_of_error(request, data + taken, len - taken);
-    return HTTP_REFUSED;
-  }
-  return HTTP_MORE;
+  request->status = take_body(request, data + taken, len - taken, &body_taken);
+  if (request->status != 0) return HTTP_REFUSED;
+  if (!request->is_complete) return HTTP_MORE;
+  *used = taken + body_taken;
+  return HTTP_COMPLETE;
 }
 
 bool http_request_path(const struct http_request *request, const char **path, size_t *path_len, const char **query,

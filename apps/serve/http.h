@@ -1,8 +1,9 @@
-/* http.h - one HTTP/1.1 request as it arrives (RFC 9112), parsed by http-parser; what that library leaves to its caller
- * (limits, Host, method tokens, white space, bodies that nobody wants) is decided here. Knows nothing of connections. */
+/* http.h - one HTTP/1.1 request as it arrives (RFC 9112), its header parsed by http-parser; what that library leaves to
+ * its caller (limits, Host, method tokens, white space, bodies that nobody wants) is decided here. Knows nothing of connections. */
 #ifndef SEALANE_SERVE_HTTP_H
 #define SEALANE_SERVE_HTTP_H
 
+#include "chunks.h"
 #include "text.h"
 #include <http_parser.h>
 
@@ -20,6 +21,7 @@ enum http_field {
   HTTP_IF_NONE_MATCH,
   HTTP_IF_MODIFIED_SINCE,
   HTTP_IF_UNMODIFIED_SINCE,
+  HTTP_TRANSFER_ENCODING,
   N_HTTP_FIELDS
 };
 
@@ -35,8 +37,10 @@ struct http_request {
   size_t target_len;
   size_t field_off[N_HTTP_FIELDS]; /* 0: absent (the target comes first) */
   bool field_is_repeated[N_HTTP_FIELDS];
-  uint64_t body_len; /* received so far */
-  unsigned status;   /* of HTTP_REFUSED */
+  uint64_t body_len;  /* received so far */
+  uint64_t body_left; /* to come; unknown when it is chunked */
+  struct chunks chunks;
+  unsigned status; /* of HTTP_REFUSED */
   bool wants_keep_alive;
   /* within the header */
   char name[24]; /* longer than the longest name above, lower case */
@@ -44,7 +48,7 @@ struct http_request {
   int field; /* whose value is arriving, -1: one that is ignored */
   size_t header_len;
   uint8_t line; /* enum line_place of the byte that comes next */
-  bool in_value, header_is_done, is_complete;
+  bool in_value, header_is_done, is_chunked, is_complete;
 };
 
 void http_request_init(struct http_request *request);
