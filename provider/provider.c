@@ -67,7 +67,6 @@ bool prov_random(const struct prov *prov, uint8_t *p, size_t len) {
 
 /* ---- what is offered ----------------------------------------------------------------------------------------- */
 
-/* X(operation's list, OpenSSL's names, what it is, functions, kernel's algorithm, whether texts come in pieces) */
 struct offer {
   enum { CIPHER, KEYMGMT, KEYEXCH, N_OPERATIONS } operation;
   const char *names, *description;
@@ -81,6 +80,8 @@ static const struct offer offers[] = {
     {CIPHER, "AES-256-GCM:id-aes256-GCM:2.16.840.1.101.3.4.1.46", "Sealane AES-256-GCM", prov_aes_256_gcm,
      SL_ALG_AES_GCM},
     {CIPHER, "ChaCha20-Poly1305", "Sealane ChaCha20-Poly1305", prov_chacha20_poly1305, SL_ALG_CHACHA20_POLY1305},
+    {KEYMGMT, "X25519:1.3.101.110", "Sealane X25519", prov_x25519_keymgmt, SL_ALG_X25519},
+    {KEYEXCH, "X25519:1.3.101.110", "Sealane X25519", prov_x25519_keyexch, SL_ALG_X25519},
 };
 enum { N_OFFERS = sizeof offers / sizeof offers[0] };
 

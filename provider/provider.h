@@ -72,5 +72,6 @@ bool prov_random(const struct prov *prov, uint8_t *p, size_t len);
 
 /* cipher_gcm.c, cipher_chapoly.c, x25519.c: what the core calls. */
 extern const OSSL_DISPATCH prov_aes_128_gcm[], prov_aes_256_gcm[], prov_chacha20_poly1305[];
+extern const OSSL_DISPATCH prov_x25519_keymgmt[], prov_x25519_keyexch[];
 
 #endif

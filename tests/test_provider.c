@@ -421,6 +421,97 @@ static void test_record_limits(void **state) {
   ERR_clear_error();
 }
 
+/* ---- X25519 -------------------------------------------------------------------------------------------------- */
+
+static EVP_PKEY *x25519_from(int whose, const uint8_t *bytes, bool is_private) {
+  return is_private ? EVP_PKEY_new_raw_private_key_ex(contexts[whose], "X25519", NULL, bytes, 32)
+                    : EVP_PKEY_new_raw_public_key_ex(contexts[whose], "X25519", NULL, bytes, 32);
+}
+
+/* Returns EVP_PKEY_derive()'s answer. */
+static int derive(int whose, EVP_PKEY *own, EVP_PKEY *peer, uint8_t *secret) {
+  size_t len = 32;
+  EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(contexts[whose], own, NULL);
+  assert_int_equal(EVP_PKEY_derive_init(ctx), 1);
+  int ret = EVP_PKEY_derive_set_peer(ctx, peer);
+  if (ret == 1) ret = EVP_PKEY_derive(ctx, secret, &len);
+  if (ret == 1) assert_int_equal(len, 32);
+  EVP_PKEY_CTX_free(ctx);
+  return ret;
+}
+
+/* A key of one, its public half at the other: both get the secret, and say the same about the key. */
+static void test_x25519(void **state) {
+  (void)state;
+  EVP_KEYMGMT *offered = EVP_KEYMGMT_fetch(contexts[OURS], "X25519", NULL);
+  ERR_clear_error();
+  if (offered == NULL) {
+    printf("  n/a X25519: not offered with these kernels\n");
+    return;
+  }
+  EVP_KEYMGMT_free(offered);
+  for (uint64_t n = 0; n < 200; n++) {
+    uint8_t bytes[2][32], public[BOTH][32], secret[BOTH][32], encoded[BOTH][32];
+    EVP_PKEY *own[BOTH], *peer[BOTH], *copy[BOTH];
+    int ret[BOTH], number[BOTH];
+    fill_random(bytes[0], 32, 2 * n);
+    fill_random(bytes[1], 32, 2 * n + 1);
+    if (n % 16 == 3) memset(bytes[1], n % 32 == 3, 1), memset(bytes[1] + 1, 0, 31); /* points of small order */
+    for (int w = 0; w < BOTH; w++) {
+      size_t len = 32;
+      own[w] = x25519_from(w, bytes[0], true);
+      peer[w] = x25519_from(w, bytes[1], false);
+      assert_non_null(own[w]);
+      assert_non_null(peer[w]);
+      assert_int_equal(EVP_PKEY_get_raw_public_key(own[w], public[w], &len), 1);
+      assert_int_equal(
+          EVP_PKEY_get_octet_string_param(own[w], OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, encoded[w], 32, &len), 1);
+      memset(secret[w], 0, 32);
+      ret[w] = derive(w, own[w], peer[w], secret[w]);
+      copy[w] = EVP_PKEY_dup(own[w]);
+      assert_non_null(copy[w]);
+      assert_int_equal(EVP_PKEY_eq(copy[w], own[w]), 1);
+      assert_int_equal(EVP_PKEY_eq(copy[w], peer[w]), 0);
+      number[w] =
+          EVP_PKEY_get_bits(own[w]) + 1000 * EVP_PKEY_get_security_bits(own[w]) + 1000000 * EVP_PKEY_get_size(own[w]);
+      EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(contexts[w], own[w], NULL);
+      assert_int_equal(EVP_PKEY_pairwise_check(ctx), 1);
+      EVP_PKEY_CTX_free(ctx);
+    }
+    assert_int_equal(ret[OURS], ret[THEIRS]);
+    assert_int_equal(number[OURS], number[THEIRS]);
+    assert_memory_equal(public[OURS], public[THEIRS], 32);
+    assert_memory_equal(encoded[OURS], public[OURS], 32);
+    if (ret[OURS] == 1) assert_memory_equal(secret[OURS], secret[THEIRS], 32);
+    for (int w = 0; w < BOTH; w++) {
+      EVP_PKEY_free(own[w]);
+      EVP_PKEY_free(peer[w]);
+      EVP_PKEY_free(copy[w]);
+    }
+  }
+
+  /* Made by one, exchanged the way libssl does it: an empty key of the same kind takes the peer's encoded point. */
+  EVP_PKEY *made = EVP_PKEY_Q_keygen(contexts[OURS], NULL, "X25519"),
+           *other = EVP_PKEY_Q_keygen(contexts[THEIRS], NULL, "X25519");
+  uint8_t *points[2], secrets[2][32];
+  assert_non_null(made);
+  assert_int_equal(EVP_PKEY_get1_encoded_public_key(made, &points[0]), 32);
+  assert_int_equal(EVP_PKEY_get1_encoded_public_key(other, &points[1]), 32);
+  EVP_PKEY *peers[2] = {EVP_PKEY_new(), EVP_PKEY_new()};
+  assert_int_equal(EVP_PKEY_copy_parameters(peers[0], made), 1);
+  assert_int_equal(EVP_PKEY_set1_encoded_public_key(peers[0], points[1], 32), 1);
+  assert_int_equal(EVP_PKEY_set1_encoded_public_key(peers[0], points[1], 31), 0);
+  assert_int_equal(EVP_PKEY_copy_parameters(peers[1], other), 1);
+  assert_int_equal(EVP_PKEY_set1_encoded_public_key(peers[1], points[0], 32), 1);
+  assert_int_equal(derive(OURS, made, peers[0], secrets[0]), 1);
+  assert_int_equal(derive(THEIRS, other, peers[1], secrets[1]), 1);
+  assert_memory_equal(secrets[0], secrets[1], 32);
+  for (int i = 0; i < 2; i++) OPENSSL_free(points[i]), EVP_PKEY_free(peers[i]);
+  EVP_PKEY_free(made);
+  EVP_PKEY_free(other);
+  ERR_clear_error();
+}
+
 /* ---- what the cipher says about itself ----------------------------------------------------------------------- */
 
 static void add_name(const char *name, void *names_of) {
@@ -618,8 +709,9 @@ static void test_reload(void **state) {
 int main(int argc, char *argv[]) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_calls),  cmocka_unit_test(test_random_records), cmocka_unit_test(test_record_limits),
-      cmocka_unit_test(test_cipher_params), cmocka_unit_test(test_refuses),        cmocka_unit_test(test_made_iv),
-      cmocka_unit_test(test_threads),       cmocka_unit_test(test_fork),           cmocka_unit_test(test_reload),
+      cmocka_unit_test(test_cipher_params), cmocka_unit_test(test_x25519),         cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_made_iv),       cmocka_unit_test(test_threads),        cmocka_unit_test(test_fork),
+      cmocka_unit_test(test_reload),
   };
   if (argc > 1) n_cases = strtoul(argv[1], NULL, 10);
   /* Portable kernels are offered by name only; where there is nothing better, by name they are had. */
