@@ -13,7 +13,8 @@ struct bench_command {
   int (*run)(int argc, char *argv[]); /* argv[0] is the subcommand's name; returns the exit status */
 };
 
-extern const struct bench_command bench_aead, bench_all, bench_kernels, bench_limits, bench_memory, bench_record;
+extern const struct bench_command bench_aead, bench_all, bench_kernels, bench_limits, bench_memory, bench_provider,
+    bench_record;
 
 /* Writes "sealane-bench: " and one line to standard error, and ends the program with status 1. */
 _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));

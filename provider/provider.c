@@ -179,6 +179,30 @@ static int get_params(void *ctx, OSSL_PARAM params[]) {
   return 1;
 }
 
+/* ---- TLS groups ---------------------------------------------------------------------------------------------- */
+
+/* libssl uses a group when the provider that names it is the one that it fetches the group's keys from: without this, X25519
+ * would be missing from TLS as soon as its keys are ours. */
+static int get_capabilities(void *ctx, const char *capability, OSSL_CALLBACK *callback, void *arg) {
+  static unsigned id = 29 /* RFC 8446 4.2.7 */, security_bits = 128;
+  static int tls_min = 0x0301, tls_max = 0, dtls_min = 0xfeff, dtls_max = 0; /* 0: no limit */
+  static const OSSL_PARAM x25519[] = {
+      {OSSL_CAPABILITY_TLS_GROUP_NAME, OSSL_PARAM_UTF8_STRING, "x25519", sizeof "x25519", 0},
+      {OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL, OSSL_PARAM_UTF8_STRING, "X25519", sizeof "X25519", 0},
+      {OSSL_CAPABILITY_TLS_GROUP_ALG, OSSL_PARAM_UTF8_STRING, "X25519", sizeof "X25519", 0},
+      {OSSL_CAPABILITY_TLS_GROUP_ID, OSSL_PARAM_UNSIGNED_INTEGER, &id, sizeof id, 0},
+      {OSSL_CAPABILITY_TLS_GROUP_SECURITY_BITS, OSSL_PARAM_UNSIGNED_INTEGER, &security_bits, sizeof security_bits, 0},
+      {OSSL_CAPABILITY_TLS_GROUP_MIN_TLS, OSSL_PARAM_INTEGER, &tls_min, sizeof tls_min, 0},
+      {OSSL_CAPABILITY_TLS_GROUP_MAX_TLS, OSSL_PARAM_INTEGER, &tls_max, sizeof tls_max, 0},
+      {OSSL_CAPABILITY_TLS_GROUP_MIN_DTLS, OSSL_PARAM_INTEGER, &dtls_min, sizeof dtls_min, 0},
+      {OSSL_CAPABILITY_TLS_GROUP_MAX_DTLS, OSSL_PARAM_INTEGER, &dtls_max, sizeof dtls_max, 0},
+      {NULL, 0, NULL, 0, 0},
+  };
+  const struct prov *prov = ctx;
+  if (strcmp(capability, "TLS-GROUP") != 0) return 0;
+  return prov->keymgmts[0].algorithm_names == NULL || callback(x25519, arg);
+}
+
 static const OSSL_ITEM *get_reason_strings(void *ctx) {
   static const OSSL_ITEM reasons[] = {
 #define REASON(name, text) {name, (void *)(uintptr_t)text},
@@ -208,6 +232,7 @@ static const OSSL_DISPATCH functions[] = {
     {OSSL_FUNC_PROVIDER_GET_PARAMS, FUNCTION(get_params)},
     {OSSL_FUNC_PROVIDER_QUERY_OPERATION, FUNCTION(query_operation)},
     {OSSL_FUNC_PROVIDER_GET_REASON_STRINGS, FUNCTION(get_reason_strings)},
+    {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, FUNCTION(get_capabilities)},
     {0, NULL},
 };
 

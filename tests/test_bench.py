@@ -20,7 +20,7 @@ BENCH, SOURCE = sys.argv[1], sys.argv[2]
 QUICK = ["--rounds", "3", "--seconds", "0.001"]
 SUITES = ["aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"]
 RIVALS = ["openssl", "ipsec-mb", "direct"]
-COMMANDS = ["all", "kernels", "limits", "aead", "record", "memory"]
+COMMANDS = ["all", "kernels", "limits", "aead", "record", "memory", "provider"]
 COMPARE = os.path.join(SOURCE, "bench", "compare")
 
 
@@ -62,7 +62,8 @@ class Program(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         flags = {"all": "quick json plot", "kernels": "json", "limits": "rounds seconds json", "memory": "conns json",
                  "aead": "suite op len batch keys threads kernel rivals rounds seconds json plot",
-                 "record": "suite op len batch conns rivals rounds seconds json plot"}
+                 "record": "suite op len batch conns rivals rounds seconds json plot",
+                 "provider": "doctor suite op len seconds module json"}
         for command in COMMANDS:
             self.assertRegex(done.stdout, rf"(?m)^  {command} +\S")
             text = run(command, "--help")

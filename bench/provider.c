@@ -1,0 +1,432 @@
+/* provider.c - sealane-bench provider: what the OpenSSL provider gains, and whether OpenSSL uses it.
+ *
+ * Measured are a text with EVP, call for call as libssl does a TLS 1.3 record (IV, AAD, text, end, tag), and SSL_write()
+ * of libssl itself; each with OpenSSL's own provider and with Sealane's, by turns. --doctor measures nothing: it asks OpenSSL, as it is
+ * configured here, which provider it takes for each algorithm. */
+#define _GNU_SOURCE
+#include "bench.h"
+#include "flags.h"
+#include "output.h"
+#include "pairs.h"
+#include "race.h"
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+#include <sealane/aead.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OURS, THEIRS, BOTH };
+enum { SEAL, OPEN, WRITE, N_OPS, TEXT_MAX = 16384, TAG_LEN = 16, AAD_LEN = 5 };
+
+static const char *const op_names[] = {"seal", "open", "SSL_write", NULL};
+static const char *const provider_names[BOTH] = {"sealane", "default"};
+static const char *const evp_names[SL_AEAD_END] = {
+    [SL_AES_128_GCM] = "AES-128-GCM",
+    [SL_AES_256_GCM] = "AES-256-GCM",
+    [SL_CHACHA20_POLY1305] = "ChaCha20-Poly1305",
+};
+
+struct bench {
+  struct flag_list suites, ops, lens;
+  double seconds;
+  const char *module, *json_path;
+  bool wants_doctor;
+  struct output out;
+};
+
+/* OpenSSL's newest reason. */
+static const char *why_not(void) {
+  static char why[256];
+  unsigned long newest = ERR_peek_last_error();
+  for (unsigned long e; (e = ERR_get_error()) != 0;) newest = e;
+  ERR_error_string_n(newest, why, sizeof why);
+  return newest != 0 ? why : "no reason given";
+}
+
+/* --module, or the sealane.so beside this program. */
+static const char *module_path(const struct bench *b) {
+  static char path[PATH_MAX];
+  if (b->module != NULL) return b->module;
+  ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "sealane.so");
+  char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
+  if (slash == NULL) return "sealane";
+  strcpy(slash + 1, "sealane.so");
+  return access(path, R_OK) == 0 ? path : "sealane"; /* installed: where OpenSSL looks */
+}
+
+/* ---- doctor -------------------------------------------------------------------------------------------------- */
+
+/* What the provider says about the kernel of an algorithm; "" when it says nothing. */
+struct kernel_of {
+  const char *name;
+  OSSL_PROVIDER *sealane;
+};
+static int ask_kernel(OSSL_PROVIDER *provider, void *arg) {
+  struct kernel_of *of = arg;
+  char key[64], *text = NULL;
+  if (strcmp(OSSL_PROVIDER_get0_name(provider), "sealane") != 0) return 1;
+  of->sealane = provider;
+  snprintf(key, sizeof key, "sealane-kernel-%s", of->name);
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr(key, &text, 0), OSSL_PARAM_construct_end()};
+  of->name = OSSL_PROVIDER_get_params(provider, params) == 1 && text != NULL ? text : "";
+  return 1;
+}
+
+enum kind { CIPHER, KEYMGMT, KEYEXCH };
+
+/* The name of the provider that OpenSSL takes; NULL when none has it. */
+static const char *taken(enum kind kind, const char *name, const char *properties) {
+  const OSSL_PROVIDER *provider = NULL;
+  const char *text = NULL;
+  if (kind == CIPHER) {
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, properties);
+    if (cipher != NULL) provider = EVP_CIPHER_get0_provider(cipher);
+    if (provider != NULL) text = OSSL_PROVIDER_get0_name(provider);
+    EVP_CIPHER_free(cipher);
+  } else if (kind == KEYMGMT) {
+    EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, name, properties);
+    if (keymgmt != NULL) provider = EVP_KEYMGMT_get0_provider(keymgmt);
+    if (provider != NULL) text = OSSL_PROVIDER_get0_name(provider);
+    EVP_KEYMGMT_free(keymgmt);
+  } else {
+    EVP_KEYEXCH *keyexch = EVP_KEYEXCH_fetch(NULL, name, properties);
+    if (keyexch != NULL) provider = EVP_KEYEXCH_get0_provider(keyexch);
+    if (provider != NULL) text = OSSL_PROVIDER_get0_name(provider);
+    EVP_KEYEXCH_free(keyexch);
+  }
+  ERR_clear_error();
+  return text;
+}
+
+static const struct {
+  enum kind kind;
+  const char *name, *of, *algorithm;
+} questions[] = {
+    {CIPHER, "AES-128-GCM", "cipher", "aes-gcm"},
+    {CIPHER, "AES-256-GCM", "cipher", "aes-gcm"},
+    {CIPHER, "ChaCha20-Poly1305", "cipher", "chacha20-poly1305"},
+    {KEYMGMT, "X25519", "keys", "x25519"},
+    {KEYEXCH, "X25519", "exchange", "x25519"},
+};
+
+/* Why OpenSSL does not load the provider: the words for people, or NULL when it has. */
+static void explain_absence(struct bench *b) {
+  const char *conf = getenv("OPENSSL_CONF");
+  output_print(&b->out, "\nThe provider is not loaded. OPENSSL_CONF is %s%s.\n", conf != NULL ? "" : "not set",
+               conf != NULL ? conf : "");
+  if (conf != NULL && access(conf, R_OK) != 0) {
+    output_print(&b->out, "That file cannot be read.\n");
+    return;
+  }
+  OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
+  const char *path = module_path(b);
+  OSSL_PROVIDER *provider = ctx != NULL ? OSSL_PROVIDER_load(ctx, path) : NULL;
+  if (provider != NULL) {
+    output_print(&b->out, "%s can be loaded: set OPENSSL_CONF to the openssl-sealane.cnf that names it.\n", path);
+  } else {
+    output_print(&b->out, "%s cannot be loaded: %s\n", path, why_not());
+  }
+  if (provider != NULL) OSSL_PROVIDER_unload(provider);
+  OSSL_LIB_CTX_free(ctx);
+}
+
+static int doctor(struct bench *b) {
+  bool all_ours = true, is_loaded = false;
+  output_print(&b->out, "%s\n\n%-18s %-9s %-9s %s\n", OpenSSL_version(OPENSSL_VERSION), "algorithm", "", "provider",
+               "kernel");
+  for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+    struct kernel_of of = {questions[i].algorithm, NULL};
+    const char *provider = taken(questions[i].kind, questions[i].name, NULL), *kernel = "";
+    OSSL_PROVIDER_do_all(NULL, ask_kernel, &of);
+    if (of.sealane != NULL) is_loaded = true;
+    bool is_ours = provider != NULL && strcmp(provider, "sealane") == 0;
+    char why[400] = "";
+    if (is_ours) {
+      kernel = of.name;
+    } else if (of.sealane != NULL && taken(questions[i].kind, questions[i].name, "provider=sealane") != NULL) {
+      snprintf(why, sizeof why,
+               "loaded, but not preferred: the configuration lacks default_properties = ?provider=sealane");
+    } else if (of.sealane != NULL) {
+      snprintf(why, sizeof why, "not offered: %s", of.name);
+    } else {
+      snprintf(why, sizeof why, "the provider is not loaded");
+    }
+    all_ours = all_ours && is_ours;
+    output_print(&b->out, "%-18s %-9s %-9s %s%s\n", questions[i].name, questions[i].of,
+                 provider != NULL ? provider : "none", kernel, why);
+    json_begin(&b->out);
+    json_text(&b->out, "bench", "doctor");
+    json_text(&b->out, "algorithm", questions[i].name);
+    json_text(&b->out, "kind", questions[i].of);
+    json_text(&b->out, "provider", provider);
+    json_text(&b->out, "kernel", is_ours ? kernel : NULL);
+    json_text(&b->out, "na", is_ours ? NULL : why);
+    json_end(&b->out);
+  }
+  if (!is_loaded) explain_absence(b);
+  return all_ours ? 0 : 1;
+}
+
+/* ---- lanes --------------------------------------------------------------------------------------------------- */
+
+struct lane {
+  EVP_CIPHER_CTX *ctx;
+  SSL *ssl;
+  struct wire *wire;
+  size_t len;
+  uint8_t *in, *out;
+  uint8_t tag[TAG_LEN];
+};
+
+static const uint8_t record_head[AAD_LEN] = {23, 3, 3, 0, 0}, first_iv[12] = {1};
+
+static bool run_seal(void *ctx, size_t n_calls) {
+  struct lane *l = ctx;
+  int n;
+  bool ok = true;
+  for (size_t i = 0; i < n_calls; i++) {
+    ok &= EVP_CipherInit_ex(l->ctx, NULL, NULL, NULL, first_iv, -1) == 1;
+    ok &= EVP_CipherUpdate(l->ctx, NULL, &n, record_head, AAD_LEN) == 1;
+    ok &= EVP_CipherUpdate(l->ctx, l->out, &n, l->in, (int)l->len) == 1;
+    ok &= EVP_CipherFinal_ex(l->ctx, l->out + l->len, &n) == 1;
+    ok &= EVP_CIPHER_CTX_ctrl(l->ctx, EVP_CTRL_AEAD_GET_TAG, TAG_LEN, l->tag) == 1;
+  }
+  return ok;
+}
+
+static bool run_open(void *ctx, size_t n_calls) {
+  struct lane *l = ctx;
+  int n;
+  bool ok = true;
+  for (size_t i = 0; i < n_calls; i++) {
+    ok &= EVP_CipherInit_ex(l->ctx, NULL, NULL, NULL, first_iv, -1) == 1;
+    ok &= EVP_CIPHER_CTX_ctrl(l->ctx, EVP_CTRL_AEAD_SET_TAG, TAG_LEN, l->tag) == 1;
+    ok &= EVP_CipherUpdate(l->ctx, NULL, &n, record_head, AAD_LEN) == 1;
+    ok &= EVP_CipherUpdate(l->ctx, l->out, &n, l->in, (int)l->len) == 1;
+    ok &= EVP_CipherFinal_ex(l->ctx, l->out + l->len, &n) == 1;
+  }
+  return ok;
+}
+
+static bool run_write(void *ctx, size_t n_calls) {
+  struct lane *l = ctx;
+  size_t n;
+  bool ok = true;
+  for (size_t i = 0; i < n_calls; i++) {
+    l->wire->begin = l->wire->end = 0;
+    ok &= SSL_write_ex(l->ssl, l->in, l->len, &n) == 1 && n == l->len;
+  }
+  return ok;
+}
+
+/* The key is the same for both; what is opened is what was sealed. */
+static void make_lane(struct lane *l, const char *name, const char *provider, size_t op, size_t len) {
+  static const uint8_t key[32] = {2};
+  char properties[64];
+  snprintf(properties, sizeof properties, "provider=%s", provider);
+  EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, properties);
+  l->ctx = EVP_CIPHER_CTX_new();
+  l->len = len;
+  l->in = bench_alloc(TEXT_MAX + TAG_LEN, 1);
+  l->out = bench_alloc(TEXT_MAX + TAG_LEN, 1);
+  if (cipher == NULL || l->ctx == NULL || EVP_CipherInit_ex(l->ctx, cipher, NULL, key, first_iv, 1) != 1 ||
+      !run_seal(l, 1))
+    bench_die("%s of %s: %s", name, provider, why_not());
+  EVP_CIPHER_free(cipher);
+  if (op != OPEN) return;
+  memcpy(l->in, l->out, len);
+  if (EVP_CipherInit_ex(l->ctx, NULL, NULL, NULL, NULL, 0) != 1 || !run_open(l, 1))
+    bench_die("%s of %s does not open what it sealed", name, provider);
+}
+
+static void free_lane(struct lane *l) {
+  EVP_CIPHER_CTX_free(l->ctx);
+  free(l->in);
+  free(l->out);
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------------- */
+
+static void print_row(struct bench *b, enum sl_aead aead, size_t op, size_t len, const struct race_lane *lanes) {
+  double ratio = lanes[THEIRS].best / lanes[OURS].best;
+  output_print(&b->out, "%-18s %-10s %6zu %12.1f %12.1f %8.2f\n", sl_aead_name(aead), op_names[op], len,
+               lanes[THEIRS].best, lanes[OURS].best, ratio);
+  for (size_t w = 0; w < BOTH; w++) {
+    json_begin(&b->out);
+    json_text(&b->out, "bench", "provider");
+    json_text(&b->out, "impl", provider_names[w]);
+    json_text(&b->out, "suite", sl_aead_name(aead));
+    json_text(&b->out, "op", op_names[op]);
+    json_integer(&b->out, "len", len);
+    json_number(&b->out, "ns", lanes[w].best);
+    json_number(&b->out, "gbps", (double)len / lanes[w].best);
+    json_number(&b->out, "median_ns", lanes[w].median);
+    json_number(&b->out, "spread", lanes[w].spread);
+    json_text(&b->out, "openssl", OpenSSL_version(OPENSSL_VERSION_STRING));
+    json_text(&b->out, "cpu", bench_cpu_name());
+    json_end(&b->out);
+  }
+}
+
+/* ours: whether the provider offers it here; else the rows say why not. */
+static bool is_offered(struct bench *b, enum sl_aead aead, size_t op, size_t len) {
+  if (taken(CIPHER, evp_names[aead], "provider=sealane") != NULL) return true;
+  struct kernel_of of = {aead == SL_CHACHA20_POLY1305 ? "chacha20-poly1305" : "aes-gcm", NULL};
+  OSSL_PROVIDER_do_all(NULL, ask_kernel, &of);
+  output_print(&b->out, "%-18s %-10s %6zu %12s not offered: %s\n", sl_aead_name(aead), op_names[op], len, "n/a",
+               of.name);
+  json_begin(&b->out);
+  json_text(&b->out, "bench", "provider");
+  json_text(&b->out, "impl", provider_names[OURS]);
+  json_text(&b->out, "suite", sl_aead_name(aead));
+  json_text(&b->out, "op", op_names[op]);
+  json_integer(&b->out, "len", len);
+  json_null(&b->out, "ns");
+  json_text(&b->out, "na", of.name);
+  json_end(&b->out);
+  return false;
+}
+
+static void race(struct bench *b, enum sl_aead aead, size_t op, size_t len, struct lane *lanes) {
+  static bool (*const runs[N_OPS])(void *, size_t) = {run_seal, run_open, run_write};
+  struct race_lane racers[BOTH] = {{.run = runs[op], .ctx = &lanes[OURS], .n_warm_calls = 4},
+                                   {.run = runs[op], .ctx = &lanes[THEIRS], .n_warm_calls = 4}};
+  struct race_limits limits = {.n_rounds = 200, .seconds = b->seconds};
+  const struct race_lane *failed = race_run(racers, BOTH, &limits);
+  if (failed != NULL) bench_die("%s: a call fails: %s", provider_names[failed - racers], why_not());
+  print_row(b, aead, op, len, racers);
+}
+
+static void measure_evp(struct bench *b, enum sl_aead aead, size_t op) {
+  for (size_t i = 0; i < b->lens.n; i++) {
+    struct lane lanes[BOTH];
+    memset(lanes, 0, sizeof lanes);
+    if (!is_offered(b, aead, op, b->lens.v[i])) continue;
+    for (size_t w = 0; w < BOTH; w++) make_lane(&lanes[w], evp_names[aead], provider_names[w], op, b->lens.v[i]);
+    race(b, aead, op, b->lens.v[i], lanes);
+    for (size_t w = 0; w < BOTH; w++) free_lane(&lanes[w]);
+  }
+}
+
+static void no_progress(void *ctx, size_t n_done) {
+  (void)ctx, (void)n_done;
+}
+
+/* libssl chooses its ciphers when an SSL_CTX is made, by the properties of that moment. */
+static void measure_ssl(struct bench *b, enum sl_aead aead) {
+  struct identity identities[BOTH];
+  struct pairs pairs[BOTH];
+  struct wire wires[BOTH];
+  static uint8_t memory[2 * TEXT_MAX];
+  if (!is_offered(b, aead, WRITE, b->lens.v[0])) return;
+  for (size_t w = 0; w < BOTH; w++) {
+    if (EVP_set_default_properties(NULL, w == OURS ? "?provider=sealane" : "?provider=default") != 1)
+      bench_die("cannot choose a provider: %s", why_not());
+    identity_make(&identities[w], aead);
+    pairs_init(&pairs[w], &identities[w], aead, 1, 0, no_progress, NULL);
+    wires[w] = (struct wire){memory, sizeof memory, 0, 0};
+  }
+  for (size_t i = 0; i < b->lens.n; i++) {
+    struct lane lanes[BOTH];
+    memset(lanes, 0, sizeof lanes);
+    for (size_t w = 0; w < BOTH; w++) {
+      pairs[w].to_client = wires[w];
+      lanes[w] = (struct lane){.ssl = pairs[w].pair[0].server, .wire = &pairs[w].to_client, .len = b->lens.v[i]};
+      lanes[w].in = bench_alloc(TEXT_MAX, 1);
+    }
+    race(b, aead, WRITE, b->lens.v[i], lanes);
+    for (size_t w = 0; w < BOTH; w++) free(lanes[w].in);
+  }
+  for (size_t w = 0; w < BOTH; w++) {
+    pairs_free(&pairs[w]);
+    identity_free(&identities[w]);
+  }
+  EVP_set_default_properties(NULL, "");
+}
+
+static void parse_flags(struct bench *b, int argc, char *argv[]) {
+  const char *suites[SL_AEAD_END] = {0}; /* choice 0 is SL_AES_128_GCM */
+  for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END; aead++) suites[aead - 1] = sl_aead_name(aead);
+  const struct flag flags[] = {
+      {.name = "--doctor",
+       .kind = FLAG_SWITCH,
+       .arg = "",
+       .out = &b->wants_doctor,
+       .help = "say which provider OpenSSL takes, and why; status 1 when it is not Sealane's for all"},
+      {.name = "--suite",
+       .arg = "NAME,...",
+       .kind = FLAG_CHOICES,
+       .out = &b->suites,
+       .choices = suites,
+       .help = "algorithms, default all"},
+      {.name = "--op",
+       .arg = "NAME,...",
+       .kind = FLAG_CHOICES,
+       .out = &b->ops,
+       .choices = op_names,
+       .help = "what is done, default all"},
+      {.name = "--len",
+       .arg = "BYTES,...",
+       .kind = FLAG_NUMBERS,
+       .out = &b->lens,
+       .min = 1,
+       .max = TEXT_MAX,
+       .help = "text lengths, default 64,256,1024,1350,4096,16384"},
+      {.name = "--seconds",
+       .arg = "S",
+       .kind = FLAG_SECONDS,
+       .out = &b->seconds,
+       .max = 3600,
+       .help = "time for each row, default 0.3"},
+      {.name = "--module",
+       .arg = "FILE",
+       .kind = FLAG_TEXT,
+       .out = &b->module,
+       .help = "the provider, default sealane.so beside this program, else the installed one"},
+      {.name = "--json",
+       .arg = "FILE",
+       .kind = FLAG_TEXT,
+       .out = &b->json_path,
+       .help = "also one JSON object a row; - for standard output"},
+  };
+  flags_parse(flags, sizeof flags / sizeof flags[0],
+              "Measures OpenSSL with Sealane's provider against OpenSSL's own, by turns, in ns a call.", argc, argv);
+}
+
+static int run(int argc, char *argv[]) {
+  struct bench b = {.suites = {3, {0, 1, 2}},
+                    .ops = {3, {SEAL, OPEN, WRITE}},
+                    .lens = {6, {64, 256, 1024, 1350, 4096, 16384}},
+                    .seconds = 0.3};
+  parse_flags(&b, argc, argv);
+  output_open(&b.out, b.json_path);
+  int status = 0;
+  if (b.wants_doctor) {
+    status = doctor(&b);
+  } else {
+    OSSL_PROVIDER *sealane = OSSL_PROVIDER_load(NULL, module_path(&b)), *standard = OSSL_PROVIDER_load(NULL, "default");
+    if (sealane == NULL || standard == NULL) bench_die("%s: %s", module_path(&b), why_not());
+    output_print(&b.out, "%s, %s\n\n%-18s %-10s %6s %12s %12s %8s\n", OpenSSL_version(OPENSSL_VERSION),
+                 bench_cpu_name(), "suite", "op", "len", "default, ns", "sealane, ns", "ratio");
+    for (size_t s = 0; s < b.suites.n; s++) {
+      enum sl_aead aead = (enum sl_aead)(b.suites.v[s] + 1);
+      for (size_t o = 0; o < b.ops.n; o++) {
+        if (b.ops.v[o] == WRITE) {
+          measure_ssl(&b, aead);
+        } else {
+          measure_evp(&b, aead, b.ops.v[o]);
+        }
+      }
+    }
+    OSSL_PROVIDER_unload(sealane);
+    OSSL_PROVIDER_unload(standard);
+  }
+  output_close(&b.out);
+  return status;
+}
+
+const struct bench_command bench_provider = {
+    .name = "provider", .summary = "OpenSSL with Sealane's provider and without; --doctor", .run = run};
