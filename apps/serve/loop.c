@@ -341,6 +341,16 @@ static void serve_waiters(struct worker *worker, struct pool *pool) {
   }
 }
 
+/* An accept in flight holds its socket, and a ring that is given up lets go of what it holds some time after its process
+ * has ended: the next server would find the port taken. So the accepts' cancellations are waited for, too. */
+static bool has_drained(const struct worker *worker) {
+  if (!worker->is_draining || worker->n_conns > 0) return false;
+  for (size_t i = 0; i < worker->n_listeners; i++) {
+    if (worker->listeners[i].is_armed) return false;
+  }
+  return true;
+}
+
 static void bury_dead(struct worker *worker) {
   struct link *at = worker->dead.next;
   while (at != &worker->dead) {
@@ -402,7 +412,7 @@ void *worker_run(void *arg) {
     timer_wheel_init(&worker->wheel, worker->now_ms);
     wake_arm(worker);
     accept_arm_all(worker);
-    while (worker->error == 0 && !(worker->is_draining && worker->n_conns == 0)) {
+    while (worker->error == 0 && !has_drained(worker)) {
       wait_for_ring(worker);
       read_clocks(worker);
       take_ends(worker);
