@@ -8,13 +8,6 @@ enum { JOBS_AT_ONCE = 128 };
 /* Written out for each direction, which then is no question. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* Whether a[0..a_len) and b[0..b_len) share a byte: one begins inside the other. Lengths have been found sound: nothing
- * wraps. */
-static inline bool overlaps(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len) {
-  bool b_in_a = (uintptr_t)b - (uintptr_t)a < a_len, a_in_b = (uintptr_t)a - (uintptr_t)b < b_len;
-  return (b_in_a | a_in_b) && a_len > 0 && b_len > 0;
-}
-
 sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open) {
   if (job->tail_len > 1 || job->tag == NULL) return SL_E_ARG;
   if (job->key == NULL || job->key->ops == NULL) return SL_E_KEY;
@@ -28,33 +21,34 @@ sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open) {
   if (job->aad_len > 0 && job->aad == NULL) return SL_E_ARG;
 
   /* Nothing that is written may overlap anything else, but for the same text in place. */
-  if (job->out != job->in && overlaps(job->out, out_len, job->in, in_len)) return SL_E_OVERLAP;
-  if (overlaps(job->out, out_len, job->aad, job->aad_len)) return SL_E_OVERLAP;
-  if (overlaps(job->out, out_len, job->tag, SL_AEAD_TAG_LEN)) return SL_E_OVERLAP;
+  if (job->out != job->in && sl_overlap(job->out, out_len, job->in, in_len)) return SL_E_OVERLAP;
+  if (sl_overlap(job->out, out_len, job->aad, job->aad_len)) return SL_E_OVERLAP;
+  if (sl_overlap(job->out, out_len, job->tag, SL_AEAD_TAG_LEN)) return SL_E_OVERLAP;
   if (is_open) return SL_OK;
-  if (overlaps(job->tag, SL_AEAD_TAG_LEN, job->in, in_len)) return SL_E_OVERLAP;
-  if (overlaps(job->tag, SL_AEAD_TAG_LEN, job->aad, job->aad_len)) return SL_E_OVERLAP;
+  if (sl_overlap(job->tag, SL_AEAD_TAG_LEN, job->in, in_len)) return SL_E_OVERLAP;
+  if (sl_overlap(job->tag, SL_AEAD_TAG_LEN, job->aad, job->aad_len)) return SL_E_OVERLAP;
   return SL_OK;
 }
 
-/* Whether a job is sound as almost all are: no pointer is missing, and the tag follows the ciphertext, so that the two are
- * one piece with half as much to overlap with. Without a branch; "no" only means that sl_aead_job_check() must look. */
+/* Whether a job is sound as almost all are: no pointer is missing, there is text, and the tag follows the ciphertext, so that
+ * the two are one piece with half as much to overlap with. "No" only means that sl_aead_job_check() must look. At 64 bytes each
+ * instruction here shows, so a range begins inside another one by one comparison of a difference; where both may begin at the
+ * same place, the difference 0 becomes the largest of all by taking one away. */
 static ALWAYS_INLINE bool is_plainly_sound(const struct sl_aead_job *job, bool is_open) {
   uintptr_t plain = (uintptr_t)(is_open ? job->out : job->in), cipher = (uintptr_t)(is_open ? job->in : job->out);
   uintptr_t aad = (uintptr_t)job->aad, written = (uintptr_t)job->out;
   size_t text_len = job->len + job->tail_len, cipher_len = text_len + SL_AEAD_TAG_LEN;
   size_t written_len = is_open ? job->len : cipher_len;
-  uint64_t off_limits = job->len >> 35 | job->tail_len >> 1 | ((uintptr_t)job->tag ^ (cipher + text_len));
-  uint64_t missing = ((plain - 1) | (cipher - 1) | (aad - 1)) >> 63; /* no address has the top bit set but NULL - 1 */
-  bool is_bad = (off_limits | missing) != 0;
-  is_bad |= (plain != cipher) & ((plain - cipher < cipher_len) | (cipher - plain < job->len));
-  is_bad |= (aad - written < written_len) | (written - aad < job->aad_len);
-  return !is_bad && job->key != NULL && job->key->ops != NULL;
+  uintptr_t from_cipher = plain - cipher, from_written = aad - written;
+  if (plain == 0 || cipher == 0 || aad == 0 || job->key == NULL || job->key->ops == NULL) return false;
+  if ((uintptr_t)job->tag != cipher + text_len || job->tail_len > 1 || job->len >> 35 != 0) return false;
+  if (from_cipher - 1 < cipher_len - 1 || ~from_cipher < job->len - 1) return false;
+  return from_written >= written_len && 0 - from_written >= job->aad_len;
 }
 
 /* sl_aead_job_check(), quickly. */
 static ALWAYS_INLINE sl_err check(const struct sl_aead_job *job, bool is_open) {
-  return is_plainly_sound(job, is_open) ? SL_OK : sl_aead_job_check(job, is_open);
+  return __builtin_expect(is_plainly_sound(job, is_open), true) ? SL_OK : sl_aead_job_check(job, is_open);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------- */
@@ -70,10 +64,14 @@ static ALWAYS_INLINE void run_ops(const struct sl_aead_ops *ops, struct sl_aead_
 
 /* The size class of a job: how many vectors of 64 bytes its text, the AAD's block and the mask of the tag fill, where
  * that matters. Kernels take records of a class side by side; the long ones, of the last class, they take one by one. */
-enum { N_CLASSES = 64 };
+enum { N_CLASSES = 64, CLASS_BITS = 6 };
+
+static inline size_t classed_len(const struct sl_aead_job *job) {
+  return job->len + job->tail_len + 2 * 16 + (1 << CLASS_BITS) - 1; /* two blocks more, up to whole vectors */
+}
 static inline uint8_t class_of(const struct sl_aead_job *job) {
-  size_t n = (job->len + job->tail_len + 15) / 16 + 2;
-  return n < 4 * (N_CLASSES - 1) ? (uint8_t)((n + 3) / 4) : N_CLASSES - 1;
+  size_t n = classed_len(job) >> CLASS_BITS;
+  return n < N_CLASSES - 1 ? (uint8_t)n : N_CLASSES - 1;
 }
 
 /* Orders n <= JOBS_AT_ONCE jobs by class; those of one class stay in order. */
@@ -116,43 +114,56 @@ static void run_sorted(struct sl_aead_job **jobs, size_t n, bool is_open) {
   }
 }
 
-/* What tells a job from one that the same call of a kernel takes side by side with it: zero when nothing does. */
-static ALWAYS_INLINE uint64_t unlike(const struct sl_aead_job *a, const struct sl_aead_job *b) {
-  return ((uintptr_t)a->key->ops ^ (uintptr_t)b->key->ops) | (uint64_t)(class_of(a) ^ class_of(b));
+/* What tells jobs from those that the same call of a kernel takes side by side with them: gathers differences from the first. */
+struct likeness {
+  const struct sl_aead_ops *ops;
+  size_t len, differences; /* of classed_len(): its upper bits are the class */
+};
+static ALWAYS_INLINE struct likeness likeness_begin(const struct sl_aead_job *first) {
+  return (struct likeness){first->key->ops, classed_len(first), 0};
+}
+static ALWAYS_INLINE void likeness_add(struct likeness *like, const struct sl_aead_job *job) {
+  like->differences |= ((uintptr_t)job->key->ops ^ (uintptr_t)like->ops) << CLASS_BITS;
+  like->differences |= classed_len(job) ^ like->len;
+}
+static ALWAYS_INLINE bool likeness_is_mixed(const struct likeness *like) {
+  return like->differences >> CLASS_BITS != 0;
+}
+
+static ALWAYS_INLINE void run_alike(struct sl_aead_job **jobs, size_t n, const struct likeness *like, bool is_open) {
+  if (likeness_is_mixed(like)) {
+    run_sorted(jobs, n, is_open);
+  } else {
+    run_ops(like->ops, jobs, n, is_open);
+  }
 }
 
 void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open) {
-  uint64_t is_mixed = 0;
-  for (size_t i = 1; i < n; i++) is_mixed |= unlike(jobs[0], jobs[i]);
-  if (is_mixed) {
-    run_sorted(jobs, n, is_open);
-  } else {
-    run_ops(jobs[0]->key->ops, jobs, n, is_open);
-  }
-  for (size_t i = 0; i < n && !is_open; i++) jobs[i]->err = SL_OK;
+  struct likeness like = likeness_begin(jobs[0]);
+  for (size_t i = 1; i < n; i++) likeness_add(&like, jobs[i]);
+  run_alike(jobs, n, &like, is_open);
 }
 
 static ALWAYS_INLINE size_t run(struct sl_aead_job *jobs, size_t n_jobs, bool is_open) {
   size_t n_failed = 0;
-  for (size_t done = 0; done < n_jobs;) {
+  while (n_jobs > 0) {
     struct sl_aead_job *sound[JOBS_AT_ONCE];
-    uint64_t is_mixed = 0;
-    size_t n_sound = 0, n = n_jobs - done < JOBS_AT_ONCE ? n_jobs - done : JOBS_AT_ONCE;
-    for (size_t i = 0; i < n; i++, done++) {
-      struct sl_aead_job *job = &jobs[done];
-      job->err = check(job, is_open);
-      if (job->err != SL_OK) continue;
-      sl_aead_key_prefetch(job->key);
-      sound[n_sound++] = job;
-      is_mixed |= unlike(sound[0], job);
+    struct likeness like = {0};
+    size_t n_sound = 0, n = n_jobs < JOBS_AT_ONCE ? n_jobs : JOBS_AT_ONCE;
+    for (const struct sl_aead_job *end = jobs + n; jobs < end; jobs++) {
+      jobs->err = check(jobs, is_open);
+      if (__builtin_expect(jobs->err != SL_OK, false)) {
+        n_failed++;
+        continue;
+      }
+      sl_aead_key_prefetch(jobs->key);
+      if (n_sound == 0) like = likeness_begin(jobs);
+      likeness_add(&like, jobs);
+      sound[n_sound++] = jobs;
     }
-    n_failed += n - n_sound;
-    if (is_mixed) {
-      run_sorted(sound, n_sound, is_open);
-    } else if (n_sound > 0) {
-      run_ops(sound[0]->key->ops, sound, n_sound, is_open);
-    }
+    if (n_sound > 0) run_alike(sound, n_sound, &like, is_open);
     for (size_t i = 0; i < n_sound && is_open; i++) n_failed += sound[i]->err != SL_OK;
+    n_jobs -= n;
   }
   return n_failed;
 }

@@ -3,6 +3,7 @@
 #define SEALANE_ENGINE_AEAD_JOBS_H
 
 #include "bytes.h"
+#include "portable/unroll.h"
 #include <sealane/aead.h>
 
 /* Checks one job's arguments, for sealing or opening: SL_OK, or the error of sl_aead_seal(). */
@@ -12,11 +13,11 @@ SL_MUST_USE sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open
  * most keys have left the nearer caches, and a kernel that met its misses one by one would spend its time there. All lines
  * of a key are asked for, those too that a short record does without: to choose among them costs more than it saves. */
 static inline void sl_aead_key_prefetch(const struct sl_aead_key *key) {
-  for (size_t off = 64; off < sizeof *key; off += 64) __builtin_prefetch((const uint8_t *)key + off);
+  SL_UNROLL for (size_t off = 64; off < sizeof *key; off += 64) __builtin_prefetch((const uint8_t *)key + off);
 }
 
 /* Runs jobs that passed the check, in any mix of keys: groups them by ops and calls each kernel once per group.
- * Opened jobs get their verdict in err; sealed ones SL_OK. `jobs` is reordered. */
+ * Opened jobs get their verdict in err; sealing cannot fail, and leaves it. `jobs` is reordered. */
 void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open);
 
 /* A kernel's verdict on one opened job: `differs` is sl_differ()'s answer about the tag. Zeroes the outputs of a job that

@@ -79,47 +79,45 @@ void sl_batch_submit(struct sl_batch *batch, struct sl_work *work) {
 
 /* ---- one round ----------------------------------------------------------------------------------------------- */
 
-static void stats_count(struct sl_batch_stats *stats, const struct sl_record *record) {
-  if (record->is_open) {
-    stats->n_opened++;
-    stats->opened_bytes += record->plain_len;
-    if (record->err != SL_OK) stats->n_open_failed++;
-  } else {
-    stats->n_sealed++;
-    stats->sealed_bytes += record->plain_len;
-  }
-}
-
 static void stats_count_pass(struct sl_batch_stats *stats, size_t n_records) {
   const size_t n_bins = sizeof stats->n_records_log2 / sizeof stats->n_records_log2[0];
   size_t bin = (size_t)(63 - __builtin_clzll(n_records));
   stats->n_records_log2[bin < n_bins ? bin : n_bins - 1]++;
 }
 
+/* Whoever waits for a record hears that it is done. */
+static void tell(struct sl_batch *batch, struct sl_record *record) {
+  if (record->owner != NULL)
+    sl_batch_wake(batch, record->owner);
+  else if (record->is_lent)
+    sl_batch_return(batch, record);
+}
+
 /* Seals from the front of the array of jobs, opens from its back: each kernel then gets one call per direction. */
 static void run_records(struct sl_batch *batch) {
+  struct sl_batch_stats *stats = &batch->stats;
+  struct sl_record **records = batch->records;
+  struct sl_aead_job **jobs = batch->jobs;
   size_t n = batch->n_records, n_seals = 0, n_opens = 0;
-  for (size_t i = 0; i < n; i++) {
-    struct sl_record *record = batch->records[i];
-    if (record->is_open)
-      batch->jobs[n - ++n_opens] = &record->job;
-    else
-      batch->jobs[n_seals++] = &record->job;
-  }
-  if (n_seals > 0) sl_aead_jobs_run(batch->jobs, n_seals, false);
-  if (n_opens > 0) sl_aead_jobs_run(batch->jobs + n_seals, n_opens, true);
-  stats_count_pass(&batch->stats, n);
+  for (size_t i = 0; i < n; i++) jobs[records[i]->is_open ? n - ++n_opens : n_seals++] = &records[i]->job;
+  if (n_seals > 0) sl_aead_jobs_run(jobs, n_seals, false);
+  if (n_opens > 0) sl_aead_jobs_run(jobs + n_seals, n_opens, true);
 
+  uint64_t bytes[2] = {0}, n_failed = 0;
   batch->n_records = 0;
   for (size_t i = 0; i < n; i++) {
-    struct sl_record *record = batch->records[i];
+    struct sl_record *record = records[i];
     sl_record_finish(record);
-    stats_count(&batch->stats, record);
-    if (record->owner != NULL)
-      sl_batch_wake(batch, record->owner);
-    else if (record->is_lent)
-      sl_batch_return(batch, record);
+    bytes[record->is_open] += record->plain_len;
+    n_failed += record->err != SL_OK;
+    tell(batch, record);
   }
+  stats->n_sealed += n_seals;
+  stats->sealed_bytes += bytes[false];
+  stats->n_opened += n_opens;
+  stats->opened_bytes += bytes[true];
+  stats->n_open_failed += n_failed;
+  stats_count_pass(stats, n);
 }
 
 /* Moves the works that share the first one's run from *list to a list of their own. */

@@ -1,4 +1,4 @@
-/* bytes.h - loads and stores that do not care about alignment, and the three helpers for secrets.
+/* bytes.h - ranges, loads and stores that do not care about alignment, and the three helpers for secrets.
  *
  * Secrets are marked, compared and erased here and nowhere else. Marking tells valgrind that bytes are secret, so that a
  * branch or an address that depends on them is an error in ./dev ct; it costs nothing elsewhere. */
@@ -9,6 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* Whether a[0..a_len) and b[0..b_len) share a byte: one begins inside the other. Neither range wraps. */
+static inline bool sl_overlap(const void *a, size_t a_len, const void *b, size_t b_len) {
+  bool b_in_a = (uintptr_t)b - (uintptr_t)a < a_len, a_in_b = (uintptr_t)a - (uintptr_t)b < b_len;
+  return (b_in_a | a_in_b) && a_len > 0 && b_len > 0;
+}
 
 static inline uint16_t sl_load16_be(const uint8_t *p) {
   return (uint16_t)(p[0] << 8 | p[1]);

@@ -37,101 +37,107 @@ static void nonce_take(uint8_t nonce[SL_AEAD_NONCE_LEN], struct sl_record_key *k
   key->seq++;
 }
 
-static bool ranges_overlap(const void *a, size_t a_len, const void *b, size_t b_len) {
-  uintptr_t x = (uintptr_t)a, y = (uintptr_t)b;
-  return a_len > 0 && b_len > 0 && x < y + b_len && y < x + a_len;
-}
+/* ---- sealing ------------------------------------------------------------------------------------------------- */
 
-/* What a list of text pieces comes to. */
-struct gathered {
-  const uint8_t *only; /* the piece, when there is exactly one that is not empty */
-  size_t n_pieces;     /* that are not empty */
-  size_t len;          /* bytes */
+/* What a kernel reads, between the header and the tag of a record. */
+struct body {
+  const uint8_t *in;
+  size_t len;       /* bytes at `in` */
+  uint8_t tail_len; /* 1: the type comes behind them; 0: it is among them */
 };
 
-static sl_err gather_measure(struct gathered *g, const struct iovec *text, size_t n_text) {
-  *g = (struct gathered){0};
-  if (n_text > 0 && text == NULL) return SL_E_ARG;
+/* Type, version and the length's upper byte (RFC 8446 5.2), in the wire's order. */
+static inline uint32_t header_begin(size_t fragment_len) {
+  return (uint32_t)SL_CONTENT_APPLICATION_DATA << 24 | LEGACY_RECORD_VERSION << 8 | (uint32_t)fragment_len >> 8;
+}
+
+static inline void seal_describe(struct sl_record *record, struct sl_record_key *key, uint8_t type, struct body body,
+                                 size_t plain_len, uint8_t *wire) {
+  size_t text_len = body.len + body.tail_len, fragment_len = text_len + SL_AEAD_TAG_LEN;
+  struct sl_aead_job *job = &record->job;
+  sl_aead_key_prefetch(&key->aead);
+  job->key = &key->aead;
+  job->aad = wire;
+  job->in = body.in;
+  job->out = wire + SL_RECORD_HEADER_LEN;
+  job->tag = wire + SL_RECORD_HEADER_LEN + text_len;
+  job->len = body.len;
+  job->aad_len = SL_RECORD_HEADER_LEN;
+  job->tail_len = body.tail_len;
+  job->tail = type;
+  nonce_take(job->nonce, key);
+  sl_store32_be(wire, header_begin(fragment_len));
+  wire[4] = (uint8_t)fragment_len;
+  record->is_open = false;
+  record->type = type;
+  record->wire_len = SL_RECORD_HEADER_LEN + fragment_len;
+  record->plain_len = plain_len;
+}
+
+/* Almost all records carry one piece of text, read where it stands. */
+static inline sl_err seal_piece(struct sl_record *record, struct sl_record_key *key, uint8_t type,
+                                const struct iovec *text, uint8_t *wire, size_t wire_cap) {
+  const uint8_t *in = text->iov_base;
+  size_t len = text->iov_len, wire_len = SL_RECORD_WIRE_LEN(len, 0);
+  if (in == NULL && len > 0) return SL_E_ARG;
+  if (len > SL_RECORD_TEXT_MAX) return SL_E_LENGTH;
+  if (wire_cap < wire_len) return SL_E_SPACE;
+  if (in != wire + SL_RECORD_HEADER_LEN && sl_overlap(in, len, wire, wire_len)) return SL_E_OVERLAP;
+  seal_describe(record, key, type, (struct body){in, len, 1}, len, wire);
+  return SL_E_PENDING;
+}
+
+/* Pieces are gathered on the wire, unless there is only one that is not empty, and no padding. That one may stand where its
+ * ciphertext will; others must be clear of the wire. Nothing is written before all is found sound. */
+static __attribute__((noinline)) sl_err seal_pieces(struct sl_record *record, struct sl_record_key *key, uint8_t type,
+                                                    const struct iovec *text, size_t n_text, size_t pad_len,
+                                                    uint8_t *wire, size_t wire_cap) {
+  uint8_t *to = wire + SL_RECORD_HEADER_LEN;
+  const struct iovec *only = NULL;
+  size_t len = 0, n_pieces = 0;
   for (size_t i = 0; i < n_text; i++) {
     if (text[i].iov_len == 0) continue;
     if (text[i].iov_base == NULL) return SL_E_ARG;
-    if (text[i].iov_len > SL_RECORD_TEXT_MAX - g->len) return SL_E_LENGTH;
-    g->only = text[i].iov_base;
-    g->n_pieces++;
-    g->len += text[i].iov_len;
+    if (text[i].iov_len > SL_RECORD_TEXT_MAX - len) return SL_E_LENGTH;
+    len += text[i].iov_len;
+    only = n_pieces++ == 0 ? &text[i] : NULL;
   }
-  if (g->n_pieces != 1) g->only = NULL;
-  return SL_OK;
-}
-
-/* Text may stand where its ciphertext will when it is one piece; otherwise it must be clear of the wire. */
-static sl_err gather_check(const struct gathered *g, const struct iovec *text, size_t n_text, const uint8_t *wire,
-                           size_t wire_len) {
-  if (g->only == wire + SL_RECORD_HEADER_LEN) return SL_OK;
-  for (size_t i = 0; i < n_text; i++)
-    if (ranges_overlap(text[i].iov_base, text[i].iov_len, wire, wire_len)) return SL_E_OVERLAP;
-  return SL_OK;
-}
-
-static void gather_copy(uint8_t *to, const struct iovec *text, size_t n_text) {
-  for (size_t i = 0; i < n_text; i++) {
-    if (text[i].iov_len == 0 || text[i].iov_base == to) continue;
-    memcpy(to, text[i].iov_base, text[i].iov_len);
-    to += text[i].iov_len;
-  }
-}
-
-static sl_err seal_describe(struct sl_record *record, struct sl_record_key *key, uint8_t type, const struct iovec *text,
-                            size_t n_text, size_t pad_len, uint8_t *wire, size_t wire_cap) {
-  struct gathered g;
-  if (wire == NULL || type == 0) return SL_E_ARG;
-  sl_err err = key_check(key);
-  if (err == SL_OK) err = gather_measure(&g, text, n_text);
-  if (err != SL_OK) return err;
-  if (pad_len > SL_RECORD_TEXT_MAX - g.len) return SL_E_LENGTH;
-  size_t wire_len = SL_RECORD_WIRE_LEN(g.len, pad_len);
+  if (pad_len > SL_RECORD_TEXT_MAX - len) return SL_E_LENGTH;
+  size_t wire_len = SL_RECORD_WIRE_LEN(len, pad_len);
   if (wire_cap < wire_len) return SL_E_SPACE;
-  err = gather_check(&g, text, n_text, wire, wire_len);
-  if (err != SL_OK) return err;
+  bool is_in_place = only != NULL && only->iov_base == to;
+  for (size_t i = 0; i < n_text && !is_in_place; i++)
+    if (sl_overlap(text[i].iov_base, text[i].iov_len, wire, wire_len)) return SL_E_OVERLAP;
 
-  uint8_t *body = wire + SL_RECORD_HEADER_LEN;
-  struct sl_aead_job *job = &record->job;
-  job->in = g.only;
-  job->len = g.len;
-  job->tail = type;
-  job->tail_len = 1;
-  if (g.n_pieces > 1 || pad_len > 0) {
-    gather_copy(body, text, n_text);
-    job->in = body;
+  struct body body = {to, len, 1};
+  if (only != NULL && pad_len == 0) {
+    body.in = only->iov_base;
+  } else if (!is_in_place) {
+    for (size_t i = 0; i < n_text; to += text[i++].iov_len)
+      if (text[i].iov_len > 0) memcpy(to, text[i].iov_base, text[i].iov_len);
   }
   if (pad_len > 0) { /* the type is no longer last: it goes to the wire with the zeros behind it */
-    body[g.len] = type;
-    memset(body + g.len + 1, 0, pad_len);
-    job->len = g.len + 1 + pad_len;
-    job->tail_len = 0;
+    uint8_t *end = wire + SL_RECORD_HEADER_LEN + len;
+    *end = type;
+    memset(end + 1, 0, pad_len);
+    body = (struct body){body.in, len + 1 + pad_len, 0};
   }
-  sl_aead_key_prefetch(&key->aead);
-  job->key = &key->aead;
-  job->out = body;
-  job->tag = wire + wire_len - SL_AEAD_TAG_LEN;
-  job->aad = wire;
-  job->aad_len = SL_RECORD_HEADER_LEN;
-  wire[0] = SL_CONTENT_APPLICATION_DATA;
-  sl_store16_be(wire + 1, LEGACY_RECORD_VERSION);
-  sl_store16_be(wire + 3, (uint16_t)(wire_len - SL_RECORD_HEADER_LEN));
-  nonce_take(job->nonce, key);
-  record->is_open = false;
-  record->type = type;
-  record->wire_len = wire_len;
-  record->plain_len = g.len;
+  seal_describe(record, key, type, body, len, wire);
   return SL_E_PENDING;
 }
 
 sl_err sl_record_seal(struct sl_record *record, struct sl_record_key *key, uint8_t type, const struct iovec *text,
                       size_t n_text, size_t pad_len, uint8_t *wire, size_t wire_cap) {
-  record->err = seal_describe(record, key, type, text, n_text, pad_len, wire, wire_cap);
-  return record->err == SL_E_PENDING ? SL_OK : record->err;
+  sl_err err = wire == NULL || type == 0 || (n_text > 0 && text == NULL) ? SL_E_ARG : key_check(key);
+  if (err == SL_OK) {
+    err = n_text == 1 && pad_len == 0 ? seal_piece(record, key, type, text, wire, wire_cap)
+                                      : seal_pieces(record, key, type, text, n_text, pad_len, wire, wire_cap);
+  }
+  record->err = err;
+  return err == SL_E_PENDING ? SL_OK : err;
 }
+
+/* ---- opening ------------------------------------------------------------------------------------------------- */
 
 static sl_err open_describe(struct sl_record *record, struct sl_record_key *key, const uint8_t *wire, size_t wire_len,
                             uint8_t *plain, size_t plain_cap) {
@@ -145,7 +151,7 @@ static sl_err open_describe(struct sl_record *record, struct sl_record_key *key,
   if (plain_cap < text_len) return SL_E_SPACE;
   if (plain == NULL && text_len > 0) return SL_E_ARG;
   const uint8_t *body = wire + SL_RECORD_HEADER_LEN;
-  if (plain != body && ranges_overlap(plain, text_len, wire, wire_len)) return SL_E_OVERLAP;
+  if (plain != body && sl_overlap(plain, text_len, wire, wire_len)) return SL_E_OVERLAP;
 
   struct sl_aead_job *job = &record->job;
   sl_aead_key_prefetch(&key->aead);
@@ -173,7 +179,7 @@ sl_err sl_record_open(struct sl_record *record, struct sl_record_key *key, const
 
 /* The content type is the last byte that is not zero (5.4). How much padding there was shows in the time this takes, as
  * it does in every peer; the RFC leaves it to the sender to pad where that matters. */
-static sl_err open_finish(struct sl_record *record) {
+sl_err sl_record_open_finish(struct sl_record *record) {
   const struct sl_aead_job *job = &record->job;
   if (job->err != SL_OK) return job->err;
   size_t len = job->len;
@@ -192,9 +198,7 @@ static sl_err open_finish(struct sl_record *record) {
   return SL_OK;
 }
 
-void sl_record_finish(struct sl_record *record) {
-  record->err = record->is_open ? open_finish(record) : record->job.err;
-}
+/* ---- one record ---------------------------------------------------------------------------------------------- */
 
 sl_err sl_record_run(struct sl_record *record) {
   if (record->err != SL_E_PENDING) return record->err;
