@@ -57,7 +57,7 @@ struct rival {
   void (*release)(void *state);
 };
 
-extern const struct rival rival_sealane, rival_direct, rival_openssl, rival_ipsec_mb;
+extern const struct rival rival_sealane, rival_direct, rival_openssl, rival_boringssl, rival_ipsec_mb;
 
 /* rivals.c: all but Sealane, NULL-terminated. */
 extern const struct rival *const rival_list[];
