@@ -249,7 +249,7 @@ void sl_conn_info(const struct sl_conn *conn, struct sl_conn_info *info) {
   *info = (struct sl_conn_info){
       .version = "TLS 1.3",
       .suite = is_chosen ? sl_suite_name(conn->suite) : "",
-      .group = is_chosen ? "x25519" : "",
+      .group = is_chosen ? sl_group_at(conn->group_at)->name : "",
       .signature_scheme = is_chosen ? sl_signature_scheme_name(conn->scheme) : "",
       .server_name = name,
       .alpn = conn->names && is_chosen ? name + strlen(name) + 1 : "",

@@ -17,7 +17,6 @@
 #include "limits.h"
 #include "messages.h"
 #include <engine/work.h>
-#include <engine/x25519.h>
 
 /* Where a connection stands: the rows of server.c's table. */
 enum sl_state {
@@ -63,8 +62,8 @@ struct sl_handshake {
   uint32_t early_skipped;   /* bytes */
   uint8_t hello_digest[32]; /* of the first ClientHello, when there is to be a second */
 
-  uint8_t x25519_secret[SL_X25519_LEN], x25519_public[SL_X25519_LEN];
-  uint8_t peer_share[SL_X25519_LEN], shared[SL_X25519_LEN];
+  uint8_t exchange_secret[SL_EXCHANGE_SECRET_LEN], shared[SL_EXCHANGE_SHARED_LEN];
+  uint8_t share[SL_SHARE_MAX], peer_share[SL_SHARE_MAX];
 
   const struct sl_credential *credential;
   const uint8_t *protocol; /* in the config's list; NULL: none */
@@ -110,6 +109,7 @@ struct sl_conn {
   bool update_asked : 1; /* the peer was asked to replace this read key */
   bool was_retried : 1;
   bool has_server_name : 1;
+  uint8_t group_at : 2; /* the group, by its row: sl_group_at() */
 
   union {
     struct {

@@ -1,5 +1,5 @@
 /* credential_libcrypto.c - certificate chains and private keys: PEM (RFC 7468), X.509 (RFC 5280), the signatures of
- * CertificateVerify (RFC 8446 4.4.3). Everything the handshake asks of libcrypto is in this file.
+ * CertificateVerify (RFC 8446 4.4.3). Everything the handshake asks of libcrypto, secp256r1 apart, is in this file.
  *
  * Whatever libcrypto has to say ends in `why`; its error queue is left as the application had it. */
 #include "credential.h"

@@ -24,4 +24,7 @@
 /* Most records opened side by side for one connection in one go. */
 #define SL_OPEN_WINDOW_MAX 1024u
 
+/* How often a random private key is drawn that its group does not have: a sound source misses twice in a row once in 2^64. */
+#define SL_SECRET_DRAWS_MAX 8u
+
 #endif

@@ -56,7 +56,7 @@ static const struct {
 } groups[] = {
     {0x0015, "secp224r1"},
     {0x0016, "secp256k1"},
-    {0x0017, "secp256r1"},
+    {SL_GROUP_SECP256R1, "secp256r1"},
     {0x0018, "secp384r1"},
     {0x0019, "secp521r1"},
     {0x001a, "brainpoolP256r1"},

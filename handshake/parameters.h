@@ -5,6 +5,7 @@
 
 #include "codec.h"
 #include "config.h"
+#include "groups.h"
 #include <engine/sha2.h>
 
 /* HandshakeType. SL_MSG_NONE is not on the wire: a state waits for work of its own instead of a message. */
@@ -38,8 +39,6 @@ enum sl_extension {
   SL_EXT_SIGNATURE_ALGORITHMS_CERT = 50,
   SL_EXT_KEY_SHARE = 51
 };
-
-enum sl_group { SL_GROUP_X25519 = 0x001d };
 
 enum { SL_TLS_1_2 = 0x0303, SL_TLS_1_3 = 0x0304 };
 enum { SL_HELLO_RANDOM_LEN = 32, SL_SESSION_ID_MAX = 32, SL_MESSAGE_HEADER_LEN = 4 };

@@ -175,12 +175,19 @@ static sl_err choose_suite(struct sl_conn *conn, const struct sl_client_hello *h
   return sl_refuse(failure, SL_E_NO_SUITE, "no common cipher suite: client %s", theirs);
 }
 
-static sl_err choose_group(const struct sl_client_hello *hello, struct sl_failure *failure) {
-  if (sl_client_hello_offers(hello->groups, SL_GROUP_X25519)) return SL_OK;
-  char theirs[88];
+/* The first of our groups that the client has, even where it gave a share of another one: x25519 is worth the round trip that
+ * asking for it takes. */
+static sl_err choose_group(struct sl_conn *conn, const struct sl_client_hello *hello, struct sl_failure *failure) {
+  const struct sl_group_params *ours;
+  for (uint8_t i = 0; (ours = sl_group_at(i)) != NULL; i++)
+    if (sl_client_hello_offers(hello->groups, ours->group)) {
+      conn->group_at = i & 3;
+      return SL_OK;
+    }
+  char theirs[80];
   failure->extension = SL_EXT_SUPPORTED_GROUPS;
   sl_describe_numbers(theirs, sizeof theirs, SL_KIND_GROUP, hello->groups);
-  return sl_refuse(failure, SL_E_NO_GROUP, "no common group: client %s, server x25519", theirs);
+  return sl_refuse(failure, SL_E_NO_GROUP, "no common group: client %s, server x25519, secp256r1", theirs);
 }
 
 /* Our protocols in our order (RFC 7301 3.2). */
@@ -263,7 +270,7 @@ static sl_err on_client_hello(struct sl_conn *conn, struct sl_batch *batch, cons
   sl_err err = sl_client_hello_parse(&hello, msg + SL_MESSAGE_HEADER_LEN, len - SL_MESSAGE_HEADER_LEN, failure);
   if (!err) err = sl_client_hello_check(&hello, failure);
   if (!err) err = choose_suite(conn, &hello, failure);
-  if (!err) err = choose_group(&hello, failure);
+  if (!err) err = choose_group(conn, &hello, failure);
   if (!err) err = handshake_new(conn);
   if (err) return err;
   struct sl_handshake *hs = conn->handshake;
@@ -275,7 +282,8 @@ static sl_err on_client_hello(struct sl_conn *conn, struct sl_batch *batch, cons
   if (!err) err = sl_hash_init(&hs->transcript, hs->schedule.hash);
   if (err) return err;
   sl_hash_update(&hs->transcript, msg, len);
-  if (sl_client_hello_share(&hello, SL_GROUP_X25519, &share)) return start_key_exchange(conn, batch, &share, failure);
+  if (sl_client_hello_share(&hello, sl_group_at(conn->group_at)->group, &share))
+    return start_key_exchange(conn, batch, &share, failure);
   return say_retry(conn, &hello);
 }
 
@@ -303,11 +311,10 @@ static sl_err on_second_hello(struct sl_conn *conn, struct sl_batch *batch, cons
       return sl_refuse(failure, SL_E_RETRY, "the second ClientHello has %s", gone[i].name);
     }
   failure->extension = SL_EXT_KEY_SHARE;
-  bool has_share = sl_client_hello_share(&hello, SL_GROUP_X25519, &share);
+  bool has_share = sl_client_hello_share(&hello, sl_group_at(conn->group_at)->group, &share);
   if (!has_share || sl_reader_len(&hello.shares) != 4 + sl_reader_len(&share))
-    return sl_refuse(failure, SL_E_RETRY,
-                     "the second ClientHello has %s instead of the one key share asked for, x25519",
-                     has_share ? "other key shares too" : "other or no key shares");
+    return sl_refuse(failure, SL_E_RETRY, "the second ClientHello has %s instead of the one key share asked for, %s",
+                     has_share ? "other key shares too" : "other or no key shares", sl_group_at(conn->group_at)->name);
   hs->skips_early_data = false;
   sl_hash_update(&hs->transcript, msg, len);
   return start_key_exchange(conn, batch, &share, failure);
@@ -330,7 +337,7 @@ static sl_err say_retry(struct sl_conn *conn, const struct sl_client_hello *hell
       .session_id = hs->session_id,
       .session_id_len = hs->session_id_len,
       .suite = conn->suite,
-      .group = SL_GROUP_X25519,
+      .group = sl_group_at(conn->group_at)->group,
   };
   struct sl_writer w = {.out = &hs->flight};
   sl_err err = sl_client_hello_digest(hello, hs->hello_digest);
@@ -366,8 +373,8 @@ static void submit(struct sl_handshake *hs, struct sl_batch *batch, void (*run)(
 static void run_key_exchanges(struct sl_work *list, struct sl_batch *batch) {
   for (struct sl_work *work = list; work != NULL; work = work->next) {
     struct sl_handshake *hs = handshake_of_work(work);
-    hs->work_err = sl_x25519_public(hs->x25519_public, hs->x25519_secret);
-    if (!hs->work_err) hs->work_err = sl_x25519_shared(hs->shared, hs->x25519_secret, hs->peer_share);
+    hs->work_err =
+        sl_group_at(hs->conn->group_at)->exchange(hs->share, hs->shared, hs->exchange_secret, hs->peer_share);
     hs->work_place = SL_WORK_NONE;
     batch->stats.n_key_exchanges += 2;
   }
@@ -385,18 +392,29 @@ static void run_signatures(struct sl_work *list, struct sl_batch *batch) {
   }
 }
 
+static sl_err draw_secret(struct sl_conn *conn, const struct sl_group_params *group) {
+  uint8_t *secret = conn->handshake->exchange_secret;
+  for (unsigned n_draws = 0; n_draws < SL_SECRET_DRAWS_MAX; n_draws++) {
+    sl_err err = sl_config_random(conn->config, secret, SL_EXCHANGE_SECRET_LEN);
+    if (err) return err;
+    sl_secret(secret, SL_EXCHANGE_SECRET_LEN);
+    if (group->is_secret(secret)) return SL_OK;
+  }
+  return SL_E_RANDOM;
+}
+
 static sl_err start_key_exchange(struct sl_conn *conn, struct sl_batch *batch, const struct sl_reader *share,
                                  struct sl_failure *failure) {
   struct sl_handshake *hs = conn->handshake;
+  const struct sl_group_params *group = sl_group_at(conn->group_at);
   failure->extension = SL_EXT_KEY_SHARE;
-  if (sl_reader_len(share) != SL_X25519_LEN)
-    return sl_refuse(failure, SL_E_KEY_SHARE, "the client's x25519 key share has %zu bytes instead of 32",
-                     sl_reader_len(share));
+  if (sl_reader_len(share) != group->share_len)
+    return sl_refuse(failure, SL_E_KEY_SHARE, "the client's %s key share has %zu bytes instead of %u", group->name,
+                     sl_reader_len(share), group->share_len);
   failure->extension = -1;
-  memcpy(hs->peer_share, share->at, SL_X25519_LEN);
-  sl_err err = sl_config_random(conn->config, hs->x25519_secret, SL_X25519_LEN);
+  memcpy(hs->peer_share, share->at, group->share_len);
+  sl_err err = draw_secret(conn, group);
   if (err) return err;
-  sl_secret(hs->x25519_secret, SL_X25519_LEN);
   submit(hs, batch, run_key_exchanges);
   conn->state = SL_AWAIT_KEY_EXCHANGE;
   return SL_OK;
@@ -416,7 +434,7 @@ static sl_err derive_handshake_keys(struct sl_conn *conn) {
                                 &hs->server_secret);
   if (!err) err = sl_secret_record_key(suite->hash, suite->aead, &hs->client_secret, &hs->read);
   if (!err) err = sl_secret_record_key(suite->hash, suite->aead, &hs->server_secret, &hs->write);
-  sl_wipe(hs->x25519_secret, sizeof hs->x25519_secret);
+  sl_wipe(hs->exchange_secret, sizeof hs->exchange_secret);
   sl_wipe(hs->shared, sizeof hs->shared);
   if (err) return err;
   keylog(conn, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", &hs->client_secret);
@@ -457,11 +475,11 @@ static sl_err say_hello(struct sl_conn *conn, struct sl_batch *batch, const uint
       .session_id = hs->session_id,
       .session_id_len = hs->session_id_len,
       .suite = conn->suite,
-      .group = SL_GROUP_X25519,
-      .share = hs->x25519_public,
-      .share_len = SL_X25519_LEN,
+      .group = sl_group_at(conn->group_at)->group,
+      .share = hs->share,
+      .share_len = sl_group_at(conn->group_at)->share_len,
   };
-  sl_declassify(hs->x25519_public, SL_X25519_LEN); /* the public half goes to the peer in clear */
+  sl_declassify(hs->share, sizeof hs->share); /* the public half goes to the peer in clear */
   sl_write_server_hello(&w, &hello);
   if (w.err) return w.err;
   sl_hash_update(&hs->transcript, hs->flight.data, hs->flight.len);

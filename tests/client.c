@@ -1,7 +1,6 @@
 /* client.c - see client.h. */
 #include "client.h"
 #include "unit.h"
-#include <engine/x25519.h>
 #include <string.h>
 
 /* ---- ClientHello ---------------------------------------------------------------------------------------------- */
@@ -71,16 +70,40 @@ static void hello_default(struct hello *hello) {
 }
 
 void client_add_share(struct client *client) {
-  uint8_t body[6 + 32] = {0, 36, 0, SL_GROUP_X25519, 0, 32};
-  memcpy(body + 6, client->x25519_public, 32);
-  hello_set(&client->hello, SL_EXT_KEY_SHARE, body, sizeof body);
+  const struct sl_group_params *group = client->group;
+  uint8_t body[6 + SL_SHARE_MAX];
+  sl_store16_be(body, (uint16_t)(4 + group->share_len));
+  sl_store16_be(body + 2, group->group);
+  sl_store16_be(body + 4, group->share_len);
+  memcpy(body + 6, client->share, group->share_len);
+  hello_set(&client->hello, SL_EXT_KEY_SHARE, body, 6u + group->share_len);
+}
+
+/* A share does not depend on the peer's, but whoever makes one gives it a point: the generator, in both groups. */
+static void set_group(struct client *client, uint16_t group) {
+  static const uint8_t nine[SL_SHARE_MAX] = {9};
+  static const uint8_t generator[SL_SHARE_MAX] = {
+      4,    0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2,
+      0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96, 0x4f,
+      0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b, 0xce,
+      0x33, 0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5};
+  uint8_t unused[SL_EXCHANGE_SHARED_LEN];
+  client->group = sl_group_params(group);
+  assert_non_null(client->group);
+  for (uint8_t i = 0; i < SL_EXCHANGE_SECRET_LEN; i++) client->exchange_secret[i] = (uint8_t)(i * 7 + 1);
+  const uint8_t *point = group == SL_GROUP_X25519 ? nine : generator;
+  assert_int_equal(client->group->exchange(client->share, unused, client->exchange_secret, point), SL_OK);
+}
+
+void client_take_group(struct client *client, uint16_t group) {
+  set_group(client, group);
+  hello_set(&client->hello, SL_EXT_SUPPORTED_GROUPS, (uint8_t[]){0, 2, (uint8_t)(group >> 8), (uint8_t)group}, 4);
 }
 
 void client_open(struct client *client, bool has_share) {
   *client = (struct client){.alert = -1};
   hello_default(&client->hello);
-  for (uint8_t i = 0; i < 32; i++) client->x25519_secret[i] = (uint8_t)(i * 7 + 1);
-  assert_int_equal(sl_x25519_public(client->x25519_public, client->x25519_secret), SL_OK);
+  set_group(client, SL_GROUP_X25519);
   if (has_share) client_add_share(client);
 }
 
@@ -231,12 +254,13 @@ static void hear_server_hello(struct client *client, const uint8_t *msg, size_t 
     assert_int_equal(sl_reader_len(&body), 0);
   }
   assert_int_equal(chosen, SL_TLS_1_3);
-  assert_int_equal(group, SL_GROUP_X25519);
+  assert_int_equal(group, client->group->group);
   if (is_retry) hear_retry(client);
   assert_int_equal(sl_buffer_append(&client->transcript, msg, len), SL_OK);
   if (is_retry) return;
-  assert_int_equal(sl_reader_len(&share), 32);
-  assert_int_equal(sl_x25519_shared(shared, client->x25519_secret, share.at), SL_OK);
+  uint8_t unused[SL_SHARE_MAX];
+  assert_int_equal(sl_reader_len(&share), client->group->share_len);
+  assert_int_equal(client->group->exchange(unused, shared, client->exchange_secret, share.at), SL_OK);
   transcript_hash(client, hash);
   assert_int_equal(sl_schedule_early(&client->schedule, client->suite->hash, NULL, 0), SL_OK);
   assert_int_equal(

@@ -38,7 +38,8 @@ struct client {
   struct sl_buffer wire;
   struct sl_buffer transcript;
   const struct sl_suite_params *suite; /* NULL before the ServerHello */
-  uint8_t x25519_secret[32], x25519_public[32];
+  const struct sl_group_params *group; /* of the key share; x25519 after client_open() */
+  uint8_t exchange_secret[SL_EXCHANGE_SECRET_LEN], share[SL_SHARE_MAX];
   struct sl_key_schedule schedule;
   struct sl_secret client_handshake, server_handshake, read_secret, write_secret, exporter;
   struct sl_record_key read, write;
@@ -55,13 +56,15 @@ struct client {
 
 /* With an x25519 share, or without one, which gets it a HelloRetryRequest. */
 void client_open(struct client *client, bool has_share);
+/* Takes another group for the key share, as the only one there is. */
+void client_take_group(struct client *client, uint16_t group);
 void client_close(struct client *client);
 
 /* The message as it stands in client->hello, its header included; also into the transcript. */
 void client_write_hello(struct client *client, struct sl_buffer *message);
 /* The same as one unprotected record per 2^14 bytes, on the wire. */
 void client_say_hello(struct client *client);
-/* Puts the x25519 share in place, for the second hello. */
+/* Puts the key share in place, for the second hello. */
 void client_add_share(struct client *client);
 
 /* One record, unprotected. */

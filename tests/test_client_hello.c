@@ -117,7 +117,7 @@ CHANGE(groups_cut) {
   SET(SL_EXT_SUPPORTED_GROUPS, "\0");
 }
 CHANGE(other_groups) {
-  SET(SL_EXT_SUPPORTED_GROUPS, "\0\6\0\x1e\0\x17\x1a\x1a"), SET(SL_EXT_KEY_SHARE, "\0\0");
+  SET(SL_EXT_SUPPORTED_GROUPS, "\0\6\0\x1e\0\x18\x1a\x1a"), SET(SL_EXT_KEY_SHARE, "\0\0");
 }
 CHANGE(grease_groups) {
   SET(SL_EXT_SUPPORTED_GROUPS, "\0\2\x1a\x1a"), SET(SL_EXT_KEY_SHARE, "\0\0");
@@ -165,6 +165,46 @@ CHANGE(share_order_8) { /* u = 3256062509165574317..., a point of order 8 */
   SET(SL_EXT_KEY_SHARE, "\0\x24\0\x1d\0\x20"
                         "\xe0\xeb\x7a\x7c\x3b\x41\xb8\xae\x16\x56\xe3\xfa\xf1\x9f\xc4\x6a"
                         "\xda\x09\x8d\xeb\x9c\x32\xb1\xfd\x86\x62\x05\x16\x5f\x49\xb8\x00");
+}
+/* Shares of secp256r1: one that is short, the compressed form, the hybrid form, a point off the curve, a coordinate that is
+ * the prime, and the point at infinity filled up. */
+#define P256_SHARE(len, bytes)                                                                                         \
+  SET(SL_EXT_SUPPORTED_GROUPS, "\0\2\0\x17"), hello_set(hello, SL_EXT_KEY_SHARE, NULL, 0), p256_share(hello, len, bytes)
+#define P256_X                                                                                                         \
+  "\x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45"   \
+  "\xd8\x98\xc2\x96"
+#define P256_Y                                                                                                         \
+  "\x4f\xe3\x42\xe2\xfe\x1a\x7f\x9b\x8e\xe7\xeb\x4a\x7c\x0f\x9e\x16\x2b\xce\x33\x57\x6b\x31\x5e\xce\xcb\xb6\x40\x68"   \
+  "\x37\xbf\x51\xf5"
+#define P256_P "\xff\xff\xff\xff\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+
+static void p256_share(struct hello *hello, size_t len, const char *bytes) {
+  uint8_t body[6 + SL_SHARE_MAX] = {0, (uint8_t)(4 + len), 0, SL_GROUP_SECP256R1, 0, (uint8_t)len};
+  memcpy(body + 6, bytes, len);
+  hello_set(hello, SL_EXT_KEY_SHARE, body, 6 + len);
+}
+
+CHANGE(p256_short) {
+  P256_SHARE(64, "\4" P256_X P256_Y);
+}
+CHANGE(p256_compressed) {
+  P256_SHARE(33, "\3" P256_X);
+}
+CHANGE(p256_hybrid) {
+  P256_SHARE(65, "\7" P256_X P256_Y);
+}
+CHANGE(p256_off_curve) {
+  P256_SHARE(65, "\4" P256_Y P256_X);
+}
+CHANGE(p256_prime) {
+  P256_SHARE(65, "\4" P256_P P256_Y);
+}
+CHANGE(p256_infinity) {
+  static const char zeros[SL_SHARE_MAX];
+  P256_SHARE(65, zeros);
+}
+CHANGE(p256_infinity_short) {
+  P256_SHARE(1, "\0");
 }
 CHANGE(duplicate_known) {
   ADD(SL_EXT_SUPPORTED_VERSIONS, "\2\3\4");
@@ -343,9 +383,9 @@ static const struct refused refused[] = {
     ROW(odd_groups, DECODE, SL_EXT_SUPPORTED_GROUPS, NULL),
     ROW(groups_cut, DECODE, SL_EXT_SUPPORTED_GROUPS, NULL),
     ROW(other_groups, SL_E_NO_GROUP, SL_ALERT_HANDSHAKE_FAILURE, SL_EXT_SUPPORTED_GROUPS,
-        "no common group: client x448, secp256r1, server x25519"),
+        "no common group: client x448, secp384r1, server x25519, secp256r1"),
     ROW(grease_groups, SL_E_NO_GROUP, SL_ALERT_HANDSHAKE_FAILURE, SL_EXT_SUPPORTED_GROUPS,
-        "no common group: client none, server x25519"),
+        "no common group: client none, server x25519, secp256r1"),
     ROW(share_not_offered, PARAMETER, SL_EXT_KEY_SHARE, NULL),
     ROW(share_unasked_first, PARAMETER, SL_EXT_KEY_SHARE, NULL),
     ROW(share_empty, DECODE, SL_EXT_KEY_SHARE, NULL),
@@ -358,6 +398,13 @@ static const struct refused refused[] = {
     ROW(share_one, SHARE, SL_EXT_KEY_SHARE, NULL),
     ROW(share_minus_one, SHARE, SL_EXT_KEY_SHARE, NULL),
     ROW(share_order_8, SHARE, SL_EXT_KEY_SHARE, NULL),
+    ROW(p256_short, SHARE, SL_EXT_KEY_SHARE, "the client's secp256r1 key share has 64 bytes instead of 65"),
+    ROW(p256_compressed, SHARE, SL_EXT_KEY_SHARE, "the client's secp256r1 key share has 33 bytes instead of 65"),
+    ROW(p256_hybrid, SHARE, SL_EXT_KEY_SHARE, NULL),
+    ROW(p256_off_curve, SHARE, SL_EXT_KEY_SHARE, NULL),
+    ROW(p256_prime, SHARE, SL_EXT_KEY_SHARE, NULL),
+    ROW(p256_infinity, SHARE, SL_EXT_KEY_SHARE, NULL),
+    ROW(p256_infinity_short, SHARE, SL_EXT_KEY_SHARE, NULL),
     ROW(duplicate_known, PARAMETER, SL_EXT_SUPPORTED_VERSIONS, "the ClientHello has extension 43 twice"),
     ROW(duplicate_unknown, PARAMETER, 0xfafa, NULL),
     ROW(duplicate_empty, PARAMETER, 0x4a4a, NULL),
@@ -678,6 +725,51 @@ static void test_retry(void **state) {
     }
 }
 
+/* A client that has secp256r1 alone, with a share and with one to be asked for. */
+static void test_secp256r1(void **state) {
+  (void)state;
+  for (unsigned is_retried = 0; is_retried < 2; is_retried++)
+    for (size_t f = 0; f < 2; f++) {
+      struct session s;
+      struct sl_conn_info info;
+      session_open(&s, config, STAGE_NEW, feed_lens[f]);
+      client_take_group(&s.client, SL_GROUP_SECP256R1);
+      if (is_retried) {
+        hello_set(&s.client.hello, SL_EXT_KEY_SHARE, "\0\0", 2);
+        client_say_hello(&s.client);
+        session_carry(&s);
+        assert_true(s.client.was_retried);
+        sl_conn_info(s.pump.conn, &info);
+        assert_string_equal(info.group, "");
+      }
+      client_add_share(&s.client);
+      client_say_hello(&s.client);
+      finish(&s, "secp256r1");
+      sl_conn_info(s.pump.conn, &info);
+      assert_string_equal(info.group, "secp256r1");
+      assert_int_equal(info.retried, is_retried);
+      session_close(&s);
+    }
+}
+
+/* With both groups and a share of secp256r1 only, x25519 is asked for. */
+static void test_x25519_is_preferred(void **state) {
+  (void)state;
+  struct session s;
+  session_open(&s, config, STAGE_NEW, SIZE_MAX);
+  client_take_group(&s.client, SL_GROUP_SECP256R1);
+  client_add_share(&s.client);
+  client_take_group(&s.client, SL_GROUP_X25519);
+  hello_set(&s.client.hello, SL_EXT_SUPPORTED_GROUPS, "\0\4\0\x17\0\x1d", 6);
+  client_say_hello(&s.client);
+  session_carry(&s);
+  assert_true(s.client.was_retried);
+  client_add_share(&s.client);
+  client_say_hello(&s.client);
+  finish(&s, "x25519 after secp256r1");
+  session_close(&s);
+}
+
 CHANGE(other_random) {
   hello->random[31] ^= 1;
 }
@@ -841,8 +933,10 @@ static int teardown(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_refused),        cmocka_unit_test(test_accepted), cmocka_unit_test(test_any_order),
-      cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_mangled),  cmocka_unit_test(test_retry),
+      cmocka_unit_test(test_refused),        cmocka_unit_test(test_accepted),
+      cmocka_unit_test(test_any_order),      cmocka_unit_test(test_cut_everywhere),
+      cmocka_unit_test(test_mangled),        cmocka_unit_test(test_retry),
+      cmocka_unit_test(test_secp256r1),      cmocka_unit_test(test_x25519_is_preferred),
       cmocka_unit_test(test_second_refused), cmocka_unit_test(test_choices),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

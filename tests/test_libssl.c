@@ -133,20 +133,32 @@ static void test_suites_and_keys(void **state) {
   }
 }
 
-/* The client's first share is for a group we do not have. */
-static void test_retry(void **state) {
+/* Shares: of a group we do not have, of one we like less, of secp256r1 alone. */
+static const struct {
+  const char *groups, *chosen;
+  bool is_retried;
+} choices[] = {
+    {"P-384:X25519", "x25519", true},
+    {"P-256:X25519", "x25519", true},
+    {"P-384:P-256", "secp256r1", true},
+    {"P-256", "secp256r1", false},
+};
+
+static void test_groups(void **state) {
   (void)state;
   struct sl_config *config = pump_config(NULL);
-  for (size_t s = 0; s < 3; s++) {
-    struct pair pair;
-    struct sl_conn_info info;
-    pair_open(&pair, config, suites[s], "P-256:X25519");
-    shake_hands(&pair);
-    sl_conn_info(pair.server.conn, &info);
-    assert_true(info.retried);
-    exchange(&pair, 50000);
-    pair_close(&pair);
-  }
+  for (size_t c = 0; c < sizeof choices / sizeof choices[0]; c++)
+    for (size_t s = 0; s < 3; s++) {
+      struct pair pair;
+      struct sl_conn_info info;
+      pair_open(&pair, config, suites[s], choices[c].groups);
+      shake_hands(&pair);
+      sl_conn_info(pair.server.conn, &info);
+      assert_int_equal(info.retried, choices[c].is_retried);
+      assert_string_equal(info.group, choices[c].chosen);
+      exchange(&pair, 50000);
+      pair_close(&pair);
+    }
   sl_config_free(config);
 }
 
@@ -154,12 +166,12 @@ static void test_no_common_group(void **state) {
   (void)state;
   struct sl_config *config = pump_config(NULL);
   struct pair pair;
-  pair_open(&pair, config, NULL, "X448:P-256");
+  pair_open(&pair, config, NULL, "X448:P-384");
   assert_int_equal(SSL_do_handshake(pair.client), -1);
   carry(&pair);
   const struct sl_failure *failure = sl_conn_failure(pair.server.conn);
   assert_int_equal(failure->reason, SL_E_NO_GROUP);
-  assert_string_equal(failure->text, "no common group: client x448, secp256r1, server x25519");
+  assert_string_equal(failure->text, "no common group: client x448, secp384r1, server x25519, secp256r1");
   assert_int_equal(SSL_do_handshake(pair.client), -1);
   assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_AD_REASON_OFFSET + SL_ALERT_HANDSHAKE_FAILURE);
   ERR_clear_error();
@@ -284,7 +296,7 @@ static void test_old_client(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_suites_and_keys),
-      cmocka_unit_test(test_retry),
+      cmocka_unit_test(test_groups),
       cmocka_unit_test(test_no_common_group),
       cmocka_unit_test(test_cut_feeds),
       cmocka_unit_test(test_key_updates),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the vector files of SHA-2, HMAC, HKDF and X25519 (format: README.md).
+"""Writes the vector files of SHA-2, HMAC, HKDF, X25519 and ECDH (format: README.md).
 
     vectors/import_hash.py [--rfc DIR]            writes every file
     vectors/import_hash.py [--rfc DIR] --check    says whether the files here are what it would write
@@ -21,10 +21,10 @@ NIST_LICENCE = "published by NIST, not subject to copyright in the United States
 RFC_LICENCE = "test vectors of an RFC, Code Components under the Revised BSD License (IETF Trust Legal Provisions 4.c)"
 
 
-def responses(path):
-    """Yields the cases of a response file: dicts of lower-case names. A blank line or a name that comes again ends one."""
+def responses(content):
+    """Yields the cases of a response file: dicts of lower-case names. A name that comes again ends one."""
     case = {}
-    for line in (PACKAGE / path).read_text().splitlines():
+    for line in content.splitlines():
         match = re.fullmatch(r"(\w+)\s*=\s*(.*)", line.strip())
         if match is None:
             continue
@@ -59,8 +59,8 @@ def sha2():
     cases = []
     for alg in HASHES:
         stem = f"hashes/SHA2/{alg.upper()}"
-        short = [case for case in responses(f"{stem}ShortMsg.rsp") if "msg" in case]
-        long = [case for case in responses(f"{stem}LongMsg.rsp") if "msg" in case]
+        short = [case for case in responses((PACKAGE / f"{stem}ShortMsg.rsp").read_text()) if "msg" in case]
+        long = [case for case in responses((PACKAGE / f"{stem}LongMsg.rsp").read_text()) if "msg" in case]
         # Long messages are long: every one up to 1 KiB, then the last.
         for case in short + [case for case in long if int(case["len"]) <= 8192] + long[-1:]:
             msg = case["msg"] if int(case["len"]) > 0 else ""
@@ -76,7 +76,7 @@ def sha2_monte():
     cases = []
     for alg in HASHES:
         seed = None
-        for case in responses(f"hashes/SHA2/{alg.upper()}Monte.rsp"):
+        for case in responses((PACKAGE / f"hashes/SHA2/{alg.upper()}Monte.rsp").read_text()):
             seed = case.get("seed", seed)
             if "md" not in case:
                 continue
@@ -92,14 +92,14 @@ def sha2_monte():
 
 def hmac():
     cases = [{"alg": alg, "key": case["key"], "msg": case["msg"], "mac": case["md"]}
-             for alg in HASHES for case in responses(f"HMAC/rfc-4231-{alg}.txt") if "md" in case]
+             for alg in HASHES for case in responses((PACKAGE / f"HMAC/rfc-4231-{alg}.txt").read_text()) if "md" in case]
     return text("HMAC-SHA-2, RFC 4231", f"RFC 4231 section 4, {IN_PACKAGE}", RFC_LICENCE, cases)
 
 
 def hkdf():
     cases = [{"alg": case["hash"].lower().replace("-", ""), "ikm": case["ikm"], "salt": case["salt"],
               "info": case["info"], "prk": case["prk"], "len": int(case["l"]), "okm": case["okm"]}
-             for case in responses("KDF/rfc-5869-HKDF-SHA256.txt") if "okm" in case]
+             for case in responses((PACKAGE / "KDF/rfc-5869-HKDF-SHA256.txt").read_text()) if "okm" in case]
     return text("HKDF-SHA-256, RFC 5869", f"RFC 5869 appendix A, {IN_PACKAGE}", RFC_LICENCE, cases)
 
 
@@ -153,11 +153,32 @@ ITERATED = {
 
 def x25519():
     cases = [{"scalar": case["input_scalar"], "point": case["input_u"], "shared": case["output_u"]}
-             for case in responses("asymmetric/X25519/rfc7748.txt")]
+             for case in responses((PACKAGE / "asymmetric/X25519/rfc7748.txt").read_text())]
     cases += [{"scalar": scalar, "point": point, "shared": shared} for scalar, point, shared in DIFFIE_HELLMAN]
     cases += [{"scalar": NINE, "point": NINE, "rounds": rounds, "shared": shared} for rounds, shared in ITERATED.items()]
     return text("X25519, RFC 7748", f"RFC 7748 5.2 and 6.1, partly {IN_PACKAGE}", RFC_LICENCE, cases,
                 "`rounds` times: scalar, point = X25519(scalar, point), scalar; `shared` is the last scalar.")
+
+
+# ---- ECDH -----------------------------------------------------------------------------------------------------------
+
+def secp256r1():
+    """The cases where the peer's point is sound, or is what is wrong; the others spoil the tested side's own values."""
+    path = "asymmetric/ECDH/KASValidityTest_ECCStaticUnified_NOKC_ZZOnly_{}.fax"
+    cases = []
+    for role in ("init", "resp"):
+        part = re.search(r"\[EC - SHA256\](.*?)\[ED - ", (PACKAGE / path.format(role)).read_text(), re.S).group(1)
+        for case in responses(part):
+            verdict = re.match(r"([PF]) \((\d+) ", case["result"])
+            if verdict.group(1) == "F" and verdict.group(2) not in ("1", "2"):
+                continue
+            made = {"secret": case["dsiut"], "point": "04" + case["qscavsx"] + case["qscavsy"]}
+            if verdict.group(1) == "P":
+                made |= {"own": "04" + case["qsiutx"] + case["qsiuty"], "shared": case["z"]}
+            cases.append(made | {"result": "ok" if verdict.group(1) == "P" else "fail"})
+    assert len(cases) > 30
+    return text("ECDH on P-256, NIST CAVP", f"NIST CAVP, KASValidityTest ECCStaticUnified ZZOnly, P-256, {IN_PACKAGE}",
+                NIST_LICENCE, cases, "The cases whose peer's point is sound or is what is wrong.")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -169,7 +190,7 @@ def main():
     args = parser.parse_args()
 
     files = {"sha2_nist.txt": sha2, "sha2_monte_nist.txt": sha2_monte, "hmac_rfc4231.txt": hmac,
-             "hkdf_rfc5869.txt": hkdf, "x25519_rfc7748.txt": x25519}
+             "hkdf_rfc5869.txt": hkdf, "x25519_rfc7748.txt": x25519, "secp256r1_nist.txt": secp256r1}
     if args.rfc is not None:
         files["hkdf_label_rfc8448.txt"] = lambda: hkdf_label(args.rfc)
     else:

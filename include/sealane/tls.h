@@ -24,7 +24,7 @@ struct sl_conn;
 
 /* ---- configuration ------------------------------------------------------------------------------------------- */
 
-/* Makes an empty server configuration with one reference: all suites, group x25519, no certificate.
+/* Makes an empty server configuration with one reference: all suites, groups x25519 and secp256r1, no certificate.
  * As soon as it has a second reference it is shared and no longer changes: every sl_config_add_*() and
  * sl_config_set_*() that can fail then does, with SL_E_STATE. A change is a new configuration for new connections.
  * errors: SL_E_MEMORY */
@@ -142,7 +142,7 @@ SL_API SL_MUST_USE sl_err sl_conn_sign_complete(struct sl_conn *conn, struct sl_
 struct sl_conn_info {
   const char *version;          /* "TLS 1.3" */
   const char *suite;            /* "TLS_AES_128_GCM_SHA256"; "" before the ServerHello */
-  const char *group;            /* "x25519" */
+  const char *group;            /* "x25519", "secp256r1" */
   const char *signature_scheme; /* "ecdsa_secp256r1_sha256" */
   const char *server_name;      /* the client's SNI; "" when it sent none */
   const char *alpn;             /* the protocol chosen; "" when none */

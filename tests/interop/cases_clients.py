@@ -172,8 +172,21 @@ def openssl_hello_retry_request(context):
 
 
 @case
+def openssl_secp256r1(context):
+    """RFC 8446 9.1: every peer has it."""
+    for suite in SUITES:
+        result = s_client(context, context.server(), "-groups", "P-256", "-ciphersuites", suite, "-msg")
+        check_answered(result, suite)
+        check("Server Temp Key: ECDH, prime256v1, 256 bits" in result.text, f"{suite}: {result}")
+        check(len(re.findall(r">>> .*ClientHello", result.text)) == 1, f"{suite}: not one ClientHello: {result}")
+    result = s_client(context, context.server(), "-groups", "P-384:P-256", "-msg")
+    check_answered(result, "P-384:P-256")
+    check(len(re.findall(r">>> .*ClientHello", result.text)) == 2, f"P-384:P-256: not two ClientHellos: {result}")
+
+
+@case
 def openssl_no_common_group(context):
-    for groups in ("P-521", "P-256", "P-384:X448"):
+    for groups in ("P-521", "P-384:X448"):
         check_alert(s_client(context, context.server(), "-groups", groups), 40, f"-groups {groups}")
 
 
@@ -346,6 +359,13 @@ def gnutls_hello_retry_request(context):
                     "--single-key-share")
     check(result.status == 0 and "HTTP/1.1 " in result.text, str(result))
     check("(ECDHE-X25519)" in result.text, str(result))
+
+
+@case
+def gnutls_secp256r1(context):
+    result = gnutls(context, context.server(), f"{GNUTLS_TLS13}:-GROUP-ALL:+GROUP-SECP256R1")
+    check(result.status == 0 and "HTTP/1.1 " in result.text, str(result))
+    check("(ECDHE-SECP256R1)" in result.text, str(result))
 
 
 @case
