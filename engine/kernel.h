@@ -127,6 +127,9 @@ struct sl_kernel {
   const char *name; /* algo_isa: the file's, the symbol's (sl_kernel_<name>), the test's and the bench row's name */
   enum sl_algorithm algorithm;
   uint64_t needs; /* SL_CPU() bits */
+  /* For kernels that are another library's: called before the known-answer test, under the selection's lock; sets up what
+   * the kernel calls. Returns NULL, or why the kernel cannot be had. NULL when there is nothing to set up. */
+  const char *(*start)(void);
   /* One of these, by algorithm. */
   struct sl_aead_ops aead[2];  /* AES-GCM: 128, 256; ChaCha20-Poly1305: [0] */
   struct sl_stream_ops stream; /* beside aead; one for all of them */
@@ -134,7 +137,8 @@ struct sl_kernel {
   struct sl_x25519_ops x25519;
 };
 
-/* engine/<arch>/kernels.c: NULL-terminated; within an algorithm the fastest first and a portable one last. */
+/* engine/<arch>/kernels.c: NULL-terminated; within an algorithm the fastest first and a portable one last. Behind that, where
+ * no choice gets to, may stand kernels that are had by name alone. */
 extern const struct sl_kernel *const sl_kernel_list[];
 
 /* select.c: the kernel chosen for an algorithm. Makes the selection at first use, once, for all threads.

@@ -116,6 +116,14 @@ static sl_err turn_off(struct sl_selection *sel, const char *cpu_off) {
 
 /* ---- one selection ------------------------------------------------------------------------------------------- */
 
+static enum sl_kernel_state try_kernel(struct sl_selection *sel, size_t i) {
+  const struct sl_kernel *kernel = sel->list[i];
+  if ((kernel->needs & ~sel->features) != 0) return SL_KERNEL_CANNOT_RUN;
+  if (kernel->start != NULL) sel->why_not_started[i] = kernel->start();
+  if (sel->why_not_started[i] != NULL) return SL_KERNEL_CANNOT_START;
+  return sl_selftest(kernel) ? SL_KERNEL_GOOD : SL_KERNEL_FAILED_SELFTEST;
+}
+
 sl_err sl_selection_survey(struct sl_selection *sel, const struct sl_kernel *const *list, uint64_t detected,
                            const char *cpu_off) {
   memset(sel, 0, sizeof *sel);
@@ -124,13 +132,9 @@ sl_err sl_selection_survey(struct sl_selection *sel, const struct sl_kernel *con
   sel->features = detected;
   sel->err = cpu_off != NULL ? turn_off(sel, cpu_off) : SL_OK;
   sel->features = sl_cpu_close(sel->features);
-  for (; sel->n_kernels < SL_KERNELS_MAX && list[sel->n_kernels] != NULL; sel->n_kernels++) {
-    const struct sl_kernel *kernel = list[sel->n_kernels];
-    enum sl_kernel_state state = SL_KERNEL_CANNOT_RUN;
-    if ((kernel->needs & ~sel->features) == 0) {
-      state = sl_selftest(kernel) ? SL_KERNEL_GOOD : SL_KERNEL_FAILED_SELFTEST;
-    }
-    sel->states[sel->n_kernels] = state;
+  while (sel->n_kernels < SL_KERNELS_MAX && list[sel->n_kernels] != NULL) {
+    sel->states[sel->n_kernels] = try_kernel(sel, sel->n_kernels);
+    sel->n_kernels++;
   }
   return sel->err;
 }
@@ -144,6 +148,9 @@ static void explain(const struct sl_selection *sel, size_t i, char *out, size_t 
   case SL_KERNEL_CANNOT_RUN:
     append_features(out, cap, (size_t)snprintf(out, cap, lacks != 0 ? "CPU lacks " : "SEALANE_CPU_OFF turns off "),
                     lacks != 0 ? lacks : off, ", ");
+    break;
+  case SL_KERNEL_CANNOT_START:
+    snprintf(out, cap, "%s", sel->why_not_started[i]);
     break;
   case SL_KERNEL_FAILED_SELFTEST:
     snprintf(out, cap, "it failed its known-answer test");

@@ -10,7 +10,7 @@ enum {
   SL_KERNEL_WHY_MAX = 160 /* bytes of a reason, NUL included */
 };
 
-enum sl_kernel_state { SL_KERNEL_CANNOT_RUN, SL_KERNEL_FAILED_SELFTEST, SL_KERNEL_GOOD };
+enum sl_kernel_state { SL_KERNEL_CANNOT_RUN, SL_KERNEL_CANNOT_START, SL_KERNEL_FAILED_SELFTEST, SL_KERNEL_GOOD };
 
 /* All-zero is a valid empty object: nothing chosen. */
 struct sl_selection {
@@ -19,6 +19,7 @@ struct sl_selection {
   uint64_t detected; /* features of the CPU */
   uint64_t features; /* those that kernels may use */
   enum sl_kernel_state states[SL_KERNELS_MAX];
+  const char *why_not_started[SL_KERNELS_MAX]; /* what start() said */
   const struct sl_kernel *forced[SL_ALG_END];
   const struct sl_kernel *chosen[SL_ALG_END];
   sl_err err; /* why every key set-up fails, or SL_OK */

@@ -126,7 +126,8 @@ ISA_DIRECTORIES = {"x86_64", "aarch64"}
 # For each layer the layers its quoted includes may reach, besides its own. Public headers are open to all.
 REACH = {
     "include": set(),
-    "engine/x86_64": {"engine", "engine/portable"},
+    "engine/x86_64": {"engine", "engine/ipsec_mb", "engine/portable"},
+    "engine/ipsec_mb": {"engine"},
     "engine/aarch64": {"engine", "engine/portable"},
     "engine/portable": {"engine"},
     "engine": {"engine/portable"},

@@ -121,12 +121,27 @@ static void selftest_finds_what_is_broken(void **state) {
 #define FAST SL_CPU(AVX2) /* what our fast kernel needs */
 #define CPU  (SL_CPU(SSSE3) | SL_CPU(SSE41) | SL_CPU(AVX) | SL_CPU(AVX2) | SL_CPU(AES))
 
-static struct sl_kernel fast, broken_fast, alien;
+static struct sl_kernel fast, broken_fast, alien, started, not_started;
 static const struct sl_kernel *list[8];
+
+static unsigned n_starts;
+static const char *start_well(void) {
+  n_starts++;
+  return NULL;
+}
+static const char *start_ill(void) {
+  n_starts++;
+  return "its library is away";
+}
 
 static int setup(void **state) {
   (void)state;
-  alien = fast = broken_fast = sl_kernel_gcm_portable;
+  alien = fast = broken_fast = started = not_started = sl_kernel_gcm_portable;
+  started.name = "gcm_started";
+  started.start = start_well;
+  started.needs = not_started.needs = FAST;
+  not_started.name = "gcm_not_started";
+  not_started.start = start_ill;
   alien.name = "gcm_alien";
   alien.needs = SL_CPU(AVX512F) | SL_CPU(VAES) | SL_CPU(AVX2);
   broken_fast.name = "gcm_broken";
@@ -252,6 +267,25 @@ static void no_kernel_left(void **state) {
   assert_ptr_equal(sel.chosen[SL_ALG_CHACHA20_POLY1305], &sl_kernel_chapoly_portable);
 }
 
+/* What must be set up first, and what then cannot be had; nothing is set up that the CPU cannot run. */
+static void kernels_that_start(void **state) {
+  (void)state;
+  const struct sl_kernel *starters[] = {&not_started, &started, &sl_kernel_gcm_portable, NULL};
+  char why[SL_KERNEL_WHY_MAX];
+  struct sl_selection sel;
+  n_starts = 0;
+  assert_int_equal(sl_selection_survey(&sel, starters, CPU, NULL), SL_OK);
+  assert_int_equal(n_starts, 2);
+  sl_selection_choose(&sel);
+  assert_ptr_equal(sel.chosen[SL_ALG_AES_GCM], &started);
+  assert_info(&sel, 0, "gcm_not_started", false, false, "its library is away");
+  assert_int_equal(sl_selection_force(&sel, "gcm_not_started", why), SL_E_KERNEL);
+  assert_string_equal(why, "kernel \"gcm_not_started\" cannot run here: its library is away");
+  assert_int_equal(sl_selection_survey(&sel, starters, CPU, "avx2"), SL_OK);
+  assert_int_equal(n_starts, 2);
+  assert_info(&sel, 0, "gcm_not_started", false, false, "SEALANE_CPU_OFF turns off avx2");
+}
+
 /* ---- the library's own selection, in processes of their own -------------------------------------------------- */
 
 #define CHECK(claim)                                                                                                   \
@@ -314,7 +348,9 @@ static void check_default(const char *arg) {
     CHECK(infos[i].available == (infos[i].reason[0] == '\0'));
     CHECK(infos[i].available == (sl_kernel_named(kernel->name) == kernel));
     CHECK(infos[i].available || !infos[i].chosen);
-    CHECK(n_portable[kernel->algorithm] == 0); /* the portable one is the last */
+    bool is_others = strncmp(kernel->name, "ipsec_mb_", 9) == 0;
+    CHECK(n_portable[kernel->algorithm] == is_others); /* the portable one is the last of ours, and always can run */
+    CHECK(!is_others || !infos[i].chosen);
     n_chosen[kernel->algorithm] += infos[i].chosen;
     n_portable[kernel->algorithm] += kernel->needs == 0 && strstr(kernel->name, "_portable") != NULL;
   }
@@ -486,6 +522,7 @@ int main(void) {
       cmocka_unit_test(nothing_builds_on_air),
       cmocka_unit_test(forced_by_name),
       cmocka_unit_test(no_kernel_left),
+      cmocka_unit_test(kernels_that_start),
       cmocka_unit_test(the_default),
       cmocka_unit_test(each_kernel_forced),
       cmocka_unit_test(forced_in_vain),
