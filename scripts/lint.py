@@ -17,6 +17,8 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+import spills as spills_table
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -441,6 +443,18 @@ def first_comment(tree):
         if not begin or not ("/" + path).endswith("/" + begin.group(1)):
             problems.append(Problem(path, 1, f"does not begin with '/* {pathlib.Path(path).name} - what it is'"))
     return problems
+
+
+@check
+def spills(tree):
+    """hot loops of kernels keep their vectors in registers, but for what scripts/spills.txt allows"""
+    if spills_table.TABLE_PATH not in tree.paths:
+        return []
+    objects = sorted((tree.root / spills_table.OBJECTS).glob("*.o"))
+    found, skipped = spills_table.problems(tree.text(spills_table.TABLE_PATH), objects)
+    if skipped:
+        print(f"n/a  spills: {skipped}")
+    return [Problem(spills_table.TABLE_PATH, line, text) for line, text in found]
 
 
 # ---- scripts, words, documents ---------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the checks in lint.py: each gets trees it must refuse, naming the fault, and trees it must let pass. TAP."""
 import pathlib
+import platform
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,48 @@ def library(source, version_script=None):
 
     return build
 
+
+LOOP = """\
+.globl sealing; .type sealing, @function
+sealing:
+  mov $9, %%ecx
+1: aesenc %%xmm1, %%xmm0
+  %s
+  dec %%ecx
+  jnz 1b
+  movaps %%xmm0, -16(%%rsp)
+  ret
+"""
+
+
+def kernel(inside):
+    """Builds the object of a kernel gcm_x whose function sealing() has one hot loop with these instructions in it."""
+
+    def build(root):
+        directory = root / lint.spills_table.OBJECTS
+        directory.mkdir(parents=True)
+        (directory / "x.s").write_text(LOOP % inside)
+        subprocess.run(["as", "-o", "gcm_x.c.o", "x.s"], cwd=directory, check=True)
+
+    return build
+
+
+# Where the assembler does not know these instructions, only what is said of the table itself is tested.
+SPILL_CASES = [] if platform.machine() != "x86_64" else [
+    ("spills", "a loop in registers, with stores to the stack behind it and by general registers",
+     {"scripts/spills.txt": "compiler any\n"}, None, kernel("movq %rcx, 8(%rsp)\nmovaps (%rdi), %xmm2\nmovaps 8(%rsp,%rcx), %xmm3")),
+    ("spills", "a vector that is stored", {"scripts/spills.txt": "compiler any\n"},
+     "loads 0 and stores 1 vectors on the stack, allowed are 0 and 0", kernel("movaps %xmm0, 0x20(%rsp)")),
+    ("spills", "a vector that is loaded by arithmetic", {"scripts/spills.txt": "compiler any\n"},
+     "gcm_x sealing 1 0 WHY", kernel("pxor 0x20(%rsp), %xmm0")),
+    ("spills", "as many as are allowed", {"scripts/spills.txt": "# a table\ngcm_x sealing 1 1 because\n"}, None,
+     kernel("pxor (%rsp), %xmm0\nmovups %xmm0, (%rsp)")),
+    ("spills", "one more than is allowed", {"scripts/spills.txt": "\ngcm_x sealing 1 1 because\n"}, "scripts/spills.txt:2: gcm_x: a hot loop of sealing",
+     kernel("pxor (%rsp), %xmm0\npxor 16(%rsp), %xmm0\nmovups %xmm0, (%rsp)")),
+    ("spills", "a base pointer that is any other register", {"scripts/spills.txt": ""}, None, kernel("movaps (%rbp), %xmm2")),
+    ("spills", "an allowance for a loop that is gone", {"scripts/spills.txt": "gcm_x opening 1 1 because\n"},
+     "no hot loop in a function opening: delete", kernel("nop")),
+]
 
 LICENSE = (lint.ROOT / "LICENSE").read_text()
 
@@ -119,6 +162,8 @@ CASES = [
     ("words", "a URL that only looks like one", {"a.md": "https://example.org/home/x\n"}, None),
     ("words", "half a merge", {"a.c": "<<<<<<< HEAD\n"}, "half done"),
     ("words", "a private name", {".lint-words": "(?i)project blue\n", "a.md": "as Project Blue says\n"}, "a.md:1: a private name"),
+    ("spills", "a table that cannot be read", {"scripts/spills.txt": "compiler any\ngcm_x sealing few\n"}, "scripts/spills.txt:2: cannot read"),
+    *SPILL_CASES,
     ("licence", "all in place", {"LICENSE": LICENSE, "vectors/a.txt": "# source: NIST CAVS\n# licence: public domain\n"}, None),
     ("licence", "no licence", {"a.c": ""}, "not the full text"),
     ("licence", "half a licence", {"LICENSE": LICENSE[:3000]}, "not the full text"),
