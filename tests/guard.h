@@ -51,14 +51,21 @@ static inline uint8_t *guard_canaries_end(const struct guard *g) {
   return end - placed_end > GUARD_CANARIES ? placed_end + GUARD_CANARIES : end;
 }
 
-/* len bytes that an unmapped page follows (at_end) or that follow one, filled with `from` or, when that is NULL, canaries;
- * there are canaries on the side that no page guards. */
-static inline uint8_t *guard_place(struct guard *g, size_t len, bool at_end, const uint8_t *from) {
-  g->placed = at_end ? guard_before(g, len) : guard_after(g, len);
+/* len bytes, `off` after the unmapped page, filled with `from` or, when that is NULL, canaries; there are canaries on the
+ * sides that no page guards. */
+static inline uint8_t *guard_place_at(struct guard *g, size_t len, size_t off, const uint8_t *from) {
+  assert_true(off + len <= g->middle);
+  g->placed = g->map + g->page + off;
   g->placed_len = len;
   memset(guard_canaries_begin(g), GUARD_CANARY, (size_t)(guard_canaries_end(g) - guard_canaries_begin(g)));
   if (from != NULL && len > 0) memcpy(g->placed, from, len);
   return g->placed;
+}
+
+/* The same where an unmapped page follows them (at_end) or they follow one. */
+static inline uint8_t *guard_place(struct guard *g, size_t len, bool at_end, const uint8_t *from) {
+  return guard_place_at(g, len, (size_t)((at_end ? guard_before(g, len) : guard_after(g, len)) - g->map) - g->page,
+                        from);
 }
 
 /* Whether the canaries beside what was placed last are still there. */

@@ -5,10 +5,8 @@
 #include "unit.h"
 
 #include "each_kernel.h"
-#include "select.h"
+#include "subsets.h"
 #include "vectors.h"
-#include <sys/wait.h>
-#include <unistd.h>
 
 struct vector {
   enum sl_aead aead;
@@ -158,95 +156,25 @@ static const struct CMUnitTest vector_tests[] = {
 
 /* ---- subsets of features ------------------------------------------------------------------------------------- */
 
-enum { SUBSETS_MAX = 256 };
-
-/* Bit i: kernel i of the list can run with these features. */
-static uint64_t runnable(uint64_t features) {
-  uint64_t kernels = 0;
-  for (size_t i = 0; sl_kernel_list[i] != NULL; i++) {
-    if ((sl_kernel_list[i]->needs & ~features) == 0) kernels |= UINT64_C(1) << i;
-  }
-  return kernels;
-}
-
-/* Fills subsets[] with one set of features for each set of kernels that some subset of the CPU's allows. */
-static size_t find_subsets(uint64_t subsets[SUBSETS_MAX]) {
-  uint64_t detected = sl_cpu_detect(), needed = 0, seen[SUBSETS_MAX];
-  size_t n = 0;
-  for (size_t i = 0; sl_kernel_list[i] != NULL; i++) needed |= sl_kernel_list[i]->needs;
-  needed &= detected;
-  /* All subsets of the bits of `needed`, from all down to none. */
-  for (uint64_t subset = needed;; subset = (subset - 1) & needed) {
-    uint64_t features = sl_cpu_close((detected & ~needed) | subset), kernels = runnable(features);
-    size_t i = 0;
-    while (i < n && seen[i] != kernels) i++;
-    if (i == n) {
-      assert_true(n < SUBSETS_MAX);
-      seen[n] = kernels;
-      subsets[n++] = features;
-    }
-    if (subset == 0) return n;
-  }
-}
-
-static void turn_off(uint64_t features) {
-  static const char *const names[] = {
-#define FEATURE_NAME(name, text) text,
-      SL_CPU_FEATURES(FEATURE_NAME)
-#undef FEATURE_NAME
-  };
-  char off[512] = "";
-  size_t used = 0;
-  for (unsigned bit = 0; bit < SL_CPU_BIT_END; bit++) {
-    if ((features >> bit & 1) != 0) used += (size_t)snprintf(off + used, sizeof off - used, "%s,", names[bit]);
-  }
-  assert_true(used < sizeof off);
-  assert_int_equal(setenv("SEALANE_CPU_OFF", off, 1), 0);
-  printf("SEALANE_CPU_OFF=%s\n", off);
-}
-
-/* In a process of its own: each algorithm's first kernel that can run is chosen, and the vectors are right. */
-static _Noreturn void run_subset(uint64_t features, FILE *output) {
-  if (dup2(fileno(output), 1) < 0 || dup2(fileno(output), 2) < 0) _exit(2);
-  turn_off(sl_cpu_detect() & ~features);
-  unsetenv("SEALANE_KERNELS");
+/* Each algorithm's first kernel that can run is chosen, and the vectors are right. */
+static int run_subset(uint64_t features) {
   int n_failed = 0;
   bool has_one[SL_ALG_END] = {false};
   for (size_t i = 0; sl_kernel_list[i] != NULL; i++) {
     const struct sl_kernel *kernel = sl_kernel_list[i], *chosen;
-    if ((runnable(features) >> i & 1) == 0 || has_one[kernel->algorithm]) continue;
+    if ((subset_runnable(features) >> i & 1) == 0 || has_one[kernel->algorithm]) continue;
     has_one[kernel->algorithm] = true;
     if (sl_kernel_chosen(kernel->algorithm, &chosen) == SL_OK && chosen == kernel) continue;
     printf("%s is not chosen\n", kernel->name);
     n_failed++;
   }
-  n_failed += cmocka_run_group_tests(vector_tests, NULL, NULL);
-  fflush(NULL);
-  _exit(n_failed == 0 ? 0 : 1);
+  return n_failed + cmocka_run_group_tests(vector_tests, NULL, NULL);
 }
 
 /* Stands first: the selection of this process must not be made yet. */
 static void every_subset_of_features(void **state) {
   (void)state;
-  uint64_t subsets[SUBSETS_MAX];
-  size_t n = find_subsets(subsets);
-  for (size_t i = 0; i < n; i++) {
-    FILE *output = tmpfile();
-    assert_non_null(output);
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) run_subset(subsets[i], output);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (status != 0) {
-      rewind(output);
-      for (int c = getc(output); c != EOF; c = getc(output)) putchar(c);
-    }
-    fclose(output);
-    assert_int_equal(status, 0);
-  }
-  printf("  %zu subsets of features differ in what they allow\n", n);
+  in_each_subset(run_subset);
 }
 
 int main(void) {
