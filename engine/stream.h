@@ -10,8 +10,17 @@
 #include <sealane/aead.h>
 
 #define SL_STREAM_UNIT_MAX 64u
+#define SL_STREAM_ROOM_LEN 16384u
 
-/* A text under way, without pointers into itself or its key: a plain copy forks it. All-zero is a valid empty object. */
+/* Where short pieces wait for each other, so that a kernel is called for 1 KiB, and as the text goes on for up to
+ * SL_STREAM_ROOM_LEN at a time: key stream made ahead of the text, which ciphertext takes the place of, to be hashed when
+ * the room is full. */
+struct sl_stream_room {
+  uint8_t bytes[SL_STREAM_ROOM_LEN];
+} __attribute__((aligned(64)));
+
+/* A text under way, without pointers into itself, its key or its room: a plain copy forks it, with a copy of the room when
+ * room_len is not 0. All-zero is a valid empty object. */
 struct sl_stream {
   const struct sl_stream_ops *ops;
   uint64_t aad_len, text_len; /* bytes so far */
@@ -19,6 +28,10 @@ struct sl_stream {
   uint8_t nonce[SL_AEAD_NONCE_LEN] __attribute__((aligned(16)));
   uint32_t counter;
   uint64_t hash[8];
+  /* The room. While it is used, block and unit are empty. */
+  uint16_t room_len; /* bytes of it that are used */
+  uint16_t n_ahead;  /* bytes of key stream, the last ones of these; ciphertext before */
+  uint8_t n_pieces;  /* of text; stops where they are many */
   /* What is left of the last piece. */
   uint8_t n_block;                  /* bytes in block, 0..15 */
   uint8_t n_unit;                   /* unused bytes of key stream, the last ones of unit */
@@ -35,11 +48,18 @@ SL_MUST_USE sl_err sl_stream_start(struct sl_stream *s, const struct sl_aead_key
 /* Adds aad[0..len).
  * errors: SL_E_STATE not started, or the text has begun; SL_E_LENGTH over SP 800-38D's 2^61 - 1 bytes */
 SL_MUST_USE sl_err sl_stream_aad(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *aad, size_t len);
+/* Whether a piece of len bytes would make use of a room, now or later. */
+bool sl_stream_wants_room(const struct sl_stream *s, size_t len);
 /* Seals or opens len more bytes; out == in is allowed. All pieces of a text go in one direction.
+ * room:   NULL, or the same memory for all pieces of a text: faster when they are short and the algorithm is
+ *         ChaCha20-Poly1305, whose kernels make much key stream at once
  * errors: SL_E_STATE not started; SL_E_LENGTH the text would be over what one nonce may carry: nothing has changed */
-SL_MUST_USE sl_err sl_stream_text(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
-                                  size_t len, bool is_open);
-/* Ends a started text: writes the tag it has, and wipes s. Comparing is the caller's (sl_differ()). */
-void sl_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t tag[static SL_AEAD_TAG_LEN]);
+SL_MUST_USE sl_err sl_stream_text(struct sl_stream *s, const struct sl_aead_key *key, struct sl_stream_room *room,
+                                  uint8_t *out, const uint8_t *in, size_t len, bool is_open);
+/* Ends a started text: writes the tag it has, and wipes s and the room. Comparing is the caller's (sl_differ()). */
+void sl_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, struct sl_stream_room *room,
+                   uint8_t tag[static SL_AEAD_TAG_LEN]);
+/* Gives a text up: wipes s and the room. Idempotent. */
+void sl_stream_wipe(struct sl_stream *s, struct sl_stream_room *room);
 
 #endif

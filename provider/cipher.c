@@ -3,27 +3,69 @@
 #include "bytes.h"
 #include "params.h"
 
+void *cipher_new(const struct prov *prov, const struct cipher_kind *kind, size_t size) {
+  struct cipher *c = prov_alloc(prov, size);
+  if (c == NULL) return NULL;
+  c->prov = prov;
+  c->kind = kind;
+  return c;
+}
+
+void cipher_free(struct cipher *c, size_t size) {
+  if (c == NULL) return;
+  prov_wipe_free(c->prov, c->room, sizeof *c->room);
+  prov_wipe_free(c->prov, c, size);
+}
+
+void *cipher_dup(const struct cipher *c, size_t size) {
+  struct cipher *copy = c != NULL ? prov_alloc(c->prov, size) : NULL;
+  if (copy == NULL) return NULL;
+  memcpy(copy, c, size);
+  copy->room = NULL;
+  if (c->stream.room_len == 0) return copy;
+  copy->room = prov_alloc(c->prov, sizeof *copy->room);
+  if (copy->room == NULL) {
+    cipher_free(copy, size);
+    return NULL;
+  }
+  *copy->room = *c->room;
+  return copy;
+}
+
 size_t cipher_key_len(const struct cipher *c) {
   return sl_aead_secret_len(c->kind->aead);
 }
 
 int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len) {
   if (len != cipher_key_len(c)) return prov_fail(c->prov, PROV_E_KEY_LENGTH);
-  sl_wipe(&c->stream, sizeof c->stream);
+  cipher_drop_text(c);
   sl_err err = sl_aead_key_init(&c->key, c->kind->aead, secret, len);
   if (err != SL_OK) return prov_fail_because(c->prov, PROV_E_KERNELS, "%s", sl_err_text(err));
   return 1;
 }
 
+void cipher_drop_text(struct cipher *c) {
+  sl_stream_wipe(&c->stream, c->room);
+}
+
+/* Whether the text that is under way wants a room and has none. */
+static bool lacks_room(const struct cipher *c, size_t len) {
+  return c->kind->aead == SL_CHACHA20_POLY1305 && c->room == NULL && sl_stream_wants_room(&c->stream, len);
+}
+
 int cipher_piece(struct cipher *c, uint8_t *out, const uint8_t *in, size_t len) {
+  if (out != NULL && lacks_room(c, len)) {
+    c->room = prov_alloc(c->prov, sizeof *c->room);
+    if (c->room == NULL) return 0;
+  }
   sl_err err = out == NULL ? sl_stream_aad(&c->stream, &c->key, in, len)
-                           : sl_stream_text(&c->stream, &c->key, out, in, len, c->is_open);
+                           : sl_stream_text(&c->stream, &c->key, c->room, out, in, len, c->is_open);
   return err == SL_OK ? 1 : prov_fail_because(c->prov, PROV_E_CIPHER, "%s", sl_err_text(err));
 }
 
 int cipher_end(struct cipher *c, size_t tag_len) {
   uint8_t tag[TAG_LEN];
-  sl_stream_tag(&c->stream, &c->key, tag);
+  sl_stream_tag(&c->stream, &c->key, c->room, tag);
   if (!c->is_open) {
     memcpy(c->tag, tag, sizeof tag);
     return 1;

@@ -21,7 +21,8 @@ struct cipher_kind {
 /* The beginning of every cipher's context. `key` comes first: it wants a cache line. */
 struct cipher {
   struct sl_aead_key key;
-  struct sl_stream stream; /* started while a text is under way */
+  struct sl_stream stream;     /* started while a text is under way */
+  struct sl_stream_room *room; /* NULL until a text comes in short pieces */
   const struct prov *prov;
   const struct cipher_kind *kind;
   bool is_open;
@@ -30,7 +31,14 @@ struct cipher {
   uint8_t tls_aad[TLS_AAD_LEN]; /* of the next record */
 };
 
+/* A context of `size` bytes that begins with a struct cipher; NULL after an error was added. */
+void *cipher_new(const struct prov *prov, const struct cipher_kind *kind, size_t size);
+void *cipher_dup(const struct cipher *c, size_t size);
+void cipher_free(struct cipher *c, size_t size);
+
 size_t cipher_key_len(const struct cipher *c);
+/* Gives up the text that is under way. */
+void cipher_drop_text(struct cipher *c);
 /* Expands the key when there is one. Returns 0 after an error was added. */
 int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len);
 /* One more piece of the text that is under way: AAD when out is NULL. */

@@ -12,7 +12,7 @@ enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
 static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER};
 
 struct chapoly {
-  struct cipher c; /* c.stream.ops is NULL between texts: the next piece begins one with `nonce` */
+  struct cipher c; /* first; c.stream.ops is NULL between texts: the next piece begins one with `nonce` */
   bool has_tls_len;
   size_t tls_len; /* bytes of text of the record that comes next */
   size_t tag_len;
@@ -20,23 +20,13 @@ struct chapoly {
 };
 
 static void *chapoly_new(void *prov) {
-  struct chapoly *x = prov_alloc(prov, sizeof *x);
-  if (x == NULL) return NULL;
-  x->c.prov = prov;
-  x->c.kind = &chapoly_kind;
-  return x;
+  return cipher_new(prov, &chapoly_kind, sizeof(struct chapoly));
 }
-
-static void chapoly_free(void *ctx) {
-  struct chapoly *x = ctx;
-  if (x != NULL) prov_wipe_free(x->c.prov, x, sizeof *x);
-}
-
 static void *chapoly_dup(void *ctx) {
-  const struct chapoly *x = ctx;
-  struct chapoly *copy = x != NULL ? prov_alloc(x->c.prov, sizeof *copy) : NULL;
-  if (copy != NULL) *copy = *x;
-  return copy;
+  return cipher_dup(ctx, sizeof(struct chapoly));
+}
+static void chapoly_free(void *ctx) {
+  cipher_free(ctx, sizeof(struct chapoly));
 }
 
 /* ---- the text ------------------------------------------------------------------------------------------------ */
@@ -125,7 +115,7 @@ static int set_tls_aad(struct chapoly *x, const OSSL_PARAM *p) {
   }
   memcpy(x->nonce, x->fixed, NONCE_LEN);
   for (size_t i = 0; i < 8; i++) x->nonce[4 + i] ^= x->c.tls_aad[i];
-  sl_wipe(&x->c.stream, sizeof x->c.stream);
+  cipher_drop_text(&x->c);
   x->tls_len = len;
   x->has_tls_len = true;
   x->c.tls_pad = TAG_LEN;
@@ -220,7 +210,7 @@ static int init(struct chapoly *x, const uint8_t *key, size_t key_len, const uin
     memcpy(x->nonce, iv, NONCE_LEN);
   }
   if (key != NULL || iv != NULL) {
-    sl_wipe(&x->c.stream, sizeof x->c.stream);
+    cipher_drop_text(&x->c);
     x->has_tls_len = false;
   }
   return chapoly_set_ctx_params(x, params);

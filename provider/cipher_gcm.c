@@ -32,25 +32,16 @@ struct gcm {
   uint8_t iv[IV_MAX];
 };
 
-static void *gcm_new(void *ctx, const struct cipher_kind *kind) {
-  struct gcm *g = prov_alloc(ctx, sizeof *g);
-  if (g == NULL) return NULL;
-  g->c.prov = ctx;
-  g->c.kind = kind;
-  g->iv_len = IV_DEFAULT_LEN;
+static void *gcm_new(void *prov, const struct cipher_kind *kind) {
+  struct gcm *g = cipher_new(prov, kind, sizeof *g);
+  if (g != NULL) g->iv_len = IV_DEFAULT_LEN;
   return g;
 }
-
-static void gcm_free(void *ctx) {
-  struct gcm *g = ctx;
-  if (g != NULL) prov_wipe_free(g->c.prov, g, sizeof *g);
-}
-
 static void *gcm_dup(void *ctx) {
-  const struct gcm *g = ctx;
-  struct gcm *copy = g != NULL ? prov_alloc(g->c.prov, sizeof *copy) : NULL;
-  if (copy != NULL) *copy = *g;
-  return copy;
+  return cipher_dup(ctx, sizeof(struct gcm));
+}
+static void gcm_free(void *ctx) {
+  cipher_free(ctx, sizeof(struct gcm));
 }
 
 static bool has_key(const struct gcm *g) {
@@ -293,14 +284,22 @@ static int gcm_get_ctx_params(void *ctx, OSSL_PARAM params[]) {
     const char *name;
     int (*get)(struct gcm *g, OSSL_PARAM *p);
   } known[] = {
-      {OSSL_CIPHER_PARAM_AEAD_IVLEN, get_iv_len},   {OSSL_CIPHER_PARAM_KEYLEN, get_key_len},
-      {OSSL_CIPHER_PARAM_AEAD_TAGLEN, get_tag_len}, {OSSL_CIPHER_PARAM_IV, get_iv},
-      {OSSL_CIPHER_PARAM_UPDATED_IV, get_iv},       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, get_tls_pad},
-      {OSSL_CIPHER_PARAM_AEAD_TAG, get_tag},        {OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, get_next_iv},
+      /* What records ask for comes first. */
+      {OSSL_CIPHER_PARAM_AEAD_IVLEN, get_iv_len},
+      {OSSL_CIPHER_PARAM_AEAD_TAG, get_tag},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, get_tls_pad},
+      {OSSL_CIPHER_PARAM_KEYLEN, get_key_len},
+      {OSSL_CIPHER_PARAM_AEAD_TAGLEN, get_tag_len},
+      {OSSL_CIPHER_PARAM_IV, get_iv},
+      {OSSL_CIPHER_PARAM_UPDATED_IV, get_iv},
+      {OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, get_next_iv},
   };
-  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-    OSSL_PARAM *p = param_find(params, known[i].name);
-    if (p != NULL && !known[i].get(ctx, p)) return 0;
+  for (OSSL_PARAM *p = params; p != NULL && p->key != NULL; p++) {
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+      if (!param_is(p, known[i].name)) continue;
+      if (!known[i].get(ctx, p)) return 0;
+      break;
+    }
   }
   return 1;
 }

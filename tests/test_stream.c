@@ -6,7 +6,7 @@
 #include "unit.h"
 #include <openssl/evp.h>
 
-enum { TEXT_MAX = 5000, AAD_MAX = 200 };
+enum { TEXT_MAX = 20000, AAD_MAX = 200 };
 
 struct text {
   uint8_t secret[32], nonce[64], aad[AAD_MAX], plain[TEXT_MAX], sealed[TEXT_MAX], tag[16];
@@ -29,10 +29,12 @@ static void seal_by_job(struct text *t, const struct sl_aead_key *key) {
 static void in_pieces(const struct text *t, const struct sl_aead_key *key, bool is_open, size_t piece_max,
                       uint64_t *seed) {
   static uint8_t buffer[TEXT_MAX];
+  static struct sl_stream_room rooms[2];
   const uint8_t *from = is_open ? t->sealed : t->plain, *want = is_open ? t->plain : t->sealed;
   struct sl_stream s, fork = {0};
   uint8_t tag[16];
   bool in_place = random_below(seed, 2);
+  struct sl_stream_room *room = random_below(seed, 2) ? &rooms[0] : NULL, *fork_room = room != NULL ? &rooms[1] : NULL;
   assert_int_equal(sl_stream_start(&s, key, t->nonce, t->nonce_len), SL_OK);
   for (size_t at = 0, n; at < t->aad_len; at += n) {
     n = 1 + random_below(seed, piece_max);
@@ -44,20 +46,22 @@ static void in_pieces(const struct text *t, const struct sl_aead_key *key, bool 
   for (size_t at = 0, n; at < t->len; at += n) {
     n = random_below(seed, piece_max + 1);
     if (n > t->len - at) n = t->len - at;
-    if (fork.ops == NULL && random_below(seed, 4) == 0) fork = s;
-    assert_int_equal(sl_stream_text(&s, key, buffer + at, in_place ? buffer + at : from + at, n, is_open), SL_OK);
+    if (fork.ops == NULL && random_below(seed, 4) == 0) fork = s, rooms[1] = rooms[0];
+    assert_int_equal(sl_stream_text(&s, key, room, buffer + at, in_place ? buffer + at : from + at, n, is_open), SL_OK);
   }
   assert_memory_equal(buffer, want, t->len);
-  sl_stream_tag(&s, key, tag);
+  bool was_in_room = s.room_len > 0;
+  sl_stream_tag(&s, key, room, tag);
   assert_memory_equal(tag, t->tag, 16);
   assert_null(s.ops);
+  for (size_t i = 0; was_in_room && i < sizeof rooms[0]; i++) assert_int_equal(rooms[0].bytes[i], 0);
 
   /* The fork goes on from where it was, in one piece. */
   if (fork.ops == NULL) return;
   size_t done = (size_t)fork.text_len;
-  assert_int_equal(sl_stream_text(&fork, key, buffer, from + done, t->len - done, is_open), SL_OK);
+  assert_int_equal(sl_stream_text(&fork, key, fork_room, buffer, from + done, t->len - done, is_open), SL_OK);
   assert_memory_equal(buffer, want + done, t->len - done);
-  sl_stream_tag(&fork, key, tag);
+  sl_stream_tag(&fork, key, fork_room, tag);
   assert_memory_equal(tag, t->tag, 16);
 }
 
@@ -151,10 +155,10 @@ static void counter_goes_round(const struct aead_kernel *k) {
     assert_int_equal(sl_stream_start(&s, &key, nonce, sizeof nonce), SL_OK);
     s.counter = 0 - before;
     single = s;
-    assert_int_equal(sl_stream_text(&s, &key, whole, zeros, 60 * 16, false), SL_OK);
+    assert_int_equal(sl_stream_text(&s, &key, NULL, whole, zeros, 60 * 16, false), SL_OK);
     for (size_t i = 0; i < 60; i++) {
       uint8_t block[16];
-      assert_int_equal(sl_stream_text(&single, &key, block, zeros, 16, false), SL_OK);
+      assert_int_equal(sl_stream_text(&single, &key, NULL, block, zeros, 16, false), SL_OK);
       assert_memory_equal(whole + 16 * i, block, 16);
     }
     assert_int_equal(s.counter, 60 - before);
@@ -178,8 +182,8 @@ static void stays_inside(const struct aead_kernel *k) {
       uint8_t *text = guard_place(&g, len, side == 0, NULL);
       assert_int_equal(sl_stream_start(&s, &key, nonce, sizeof nonce), SL_OK);
       assert_int_equal(sl_stream_aad(&s, &key, text, len), SL_OK);
-      assert_int_equal(sl_stream_text(&s, &key, text, text, len, len % 2), SL_OK);
-      sl_stream_tag(&s, &key, tag);
+      assert_int_equal(sl_stream_text(&s, &key, NULL, text, text, len, len % 2), SL_OK);
+      sl_stream_tag(&s, &key, NULL, tag);
       assert_true(guard_is_intact(&g));
     }
   }
@@ -196,19 +200,19 @@ static void refuses(const struct aead_kernel *k) {
   struct sl_aead_key key = make_key(k, secret), empty = {0};
   struct sl_stream s = {0};
   bool is_gcm = k->aead != SL_CHACHA20_POLY1305;
-  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 1, false), SL_E_STATE);
+  assert_int_equal(sl_stream_text(&s, &key, NULL, &byte, &byte, 1, false), SL_E_STATE);
   assert_int_equal(sl_stream_aad(&s, &key, &byte, 1), SL_E_STATE);
   assert_int_equal(sl_stream_start(&s, &empty, nonce, 12), SL_E_KEY);
   assert_int_equal(sl_stream_start(&s, &key, nonce, 0), SL_E_ARG);
   assert_int_equal(sl_stream_start(&s, &key, nonce, 13), is_gcm ? SL_OK : SL_E_ARG);
   assert_int_equal(sl_stream_start(&s, &key, nonce, 12), SL_OK);
   assert_int_equal(sl_stream_aad(&s, &key, &byte, 1), SL_OK);
-  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 1, false), SL_OK);
+  assert_int_equal(sl_stream_text(&s, &key, NULL, &byte, &byte, 1, false), SL_OK);
   assert_int_equal(sl_stream_aad(&s, &key, &byte, 1), SL_E_STATE);
   s.text_len = is_gcm ? SL_AEAD_TEXT_MAX - 1 : ((UINT64_C(1) << 32) - 1) * 64 - 1;
-  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 2, false), SL_E_LENGTH);
-  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 1, false), SL_OK);
-  assert_int_equal(sl_stream_text(&s, &key, &byte, &byte, 1, false), SL_E_LENGTH);
+  assert_int_equal(sl_stream_text(&s, &key, NULL, &byte, &byte, 2, false), SL_E_LENGTH);
+  assert_int_equal(sl_stream_text(&s, &key, NULL, &byte, &byte, 1, false), SL_OK);
+  assert_int_equal(sl_stream_text(&s, &key, NULL, &byte, &byte, 1, false), SL_E_LENGTH);
 }
 
 static void test_refuses(void **state) {
