@@ -199,6 +199,7 @@ static int set_tls_fixed(struct gcm *g, const OSSL_PARAM *p) {
 /* Opening: the part of the nonce that came with the text. */
 static int set_tls_explicit(struct gcm *g, const OSSL_PARAM *p) {
   if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL) return prov_fail(g->c.prov, PROV_E_PARAMETER);
+  if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
   if (!g->counts || !g->c.is_open || p->data_size > g->iv_len) return prov_fail(g->c.prov, PROV_E_TLS_IV);
   memcpy(g->iv + g->iv_len - p->data_size, p->data, p->data_size);
   return start(g);

@@ -49,10 +49,9 @@ static inline bool param_get_number(const OSSL_PARAM *p, uint64_t *value) {
 }
 
 static inline bool param_set_octets(OSSL_PARAM *p, const uint8_t *data, size_t len) {
-  if (p->data_type != OSSL_PARAM_OCTET_STRING) return false;
   p->return_size = len;
   if (p->data == NULL) return true;
-  if (p->data_size < len) return false;
+  if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data_size < len) return false;
   memcpy(p->data, data, len);
   return true;
 }

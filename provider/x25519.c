@@ -1,13 +1,19 @@
 /* x25519.c - X25519 (RFC 7748) as EVP sees it: keys that are made, imported, exported, compared, and the key exchange. */
 #include "x25519.h"
 #include "bytes.h"
+#include "hkdf.h"
 #include "params.h"
 #include "provider.h"
 
 #include <openssl/core_names.h>
 #include <stdatomic.h>
+#include <strings.h>
 
-enum { KEY_LEN = SL_X25519_LEN, KEY_BITS = 253, SECURITY_BITS = 128 };
+enum {
+  KEY_LEN = SL_X25519_LEN,
+  KEY_BITS = 253,
+  SECURITY_BITS = 128,
+};
 
 /* Held by EVP_PKEYs and by exchanges under way. Whoever has the only hold may change it. */
 struct key {
@@ -137,8 +143,15 @@ static const OSSL_PARAM *key_gettable_params(void *prov) {
 
 /* ---- public keys of peers ------------------------------------------------------------------------------------ */
 
+/* Properties say where to fetch other algorithms, of which X25519 uses none: any text will do. */
+static bool properties_are_text(const OSSL_PARAM params[]) {
+  const OSSL_PARAM *p = param_find_const(params, OSSL_PKEY_PARAM_PROPERTIES);
+  return p == NULL || p->data_type == OSSL_PARAM_UTF8_STRING;
+}
+
 static int key_set_params(void *data, const OSSL_PARAM params[]) {
   struct key *key = data;
+  if (!properties_are_text(params)) return prov_fail(key->prov, PROV_E_PARAMETER);
   const OSSL_PARAM *p = param_find_const(params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY);
   if (p == NULL) return 1;
   if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL || p->data_size != KEY_LEN) {
@@ -154,6 +167,7 @@ static int key_set_params(void *data, const OSSL_PARAM params[]) {
 static const OSSL_PARAM *key_settable_params(void *prov) {
   static const OSSL_PARAM list[] = {
       {OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {OSSL_PKEY_PARAM_PROPERTIES, OSSL_PARAM_UTF8_STRING, NULL, 0, 0},
       {NULL, 0, NULL, 0, 0},
   };
   (void)prov;
@@ -213,20 +227,49 @@ static const OSSL_PARAM *key_types(int selection) {
 struct gen {
   const struct prov *prov;
   int selection;
+  bool is_derived;       /* from seed; else made at random */
+  uint8_t seed[KEY_LEN]; /* extracted from what was given */
 };
+
+/* What OpenSSL 3.2 and later derive keys from for HPKE; 3.0's headers do not know the name. */
+#define PARAM_DHKEM_IKM "dhkem-ikm"
+
+/* RFC 9180 7.1.3, DeriveKeyPair() of DHKEM(X25519, HKDF-SHA256): labels are those of its section 4. */
+#define DHKEM_SUITE "KEM\x00\x20" /* 0x0020  RFC 9180 7.1 */
+static const uint8_t dhkem_extract_label[] = "HPKE-v1" DHKEM_SUITE "dkp_prk";
+static const uint8_t dhkem_expand_label[] = "\x00\x20" /* 32 bytes */ "HPKE-v1" DHKEM_SUITE "sk";
+
+static int gen_set_ikm(struct gen *gen, const OSSL_PARAM *p) {
+  if (p->data == NULL || p->data_size == 0) return 1;
+  if (p->data_type != OSSL_PARAM_OCTET_STRING) return prov_fail(gen->prov, PROV_E_PARAMETER);
+  if (p->data_size < KEY_LEN) return prov_fail(gen->prov, PROV_E_KEY_LENGTH);
+  struct sl_hmac_ctx extract;
+  sl_err err = sl_hmac_init(&extract, SL_SHA256, NULL, 0);
+  if (err != SL_OK) return prov_fail_because(gen->prov, PROV_E_KERNELS, "%s", sl_err_text(err));
+  sl_hmac_update(&extract, dhkem_extract_label, sizeof dhkem_extract_label - 1);
+  sl_hmac_update(&extract, p->data, p->data_size);
+  sl_hmac_final(&extract, gen->seed);
+  sl_wipe(&extract, sizeof extract);
+  gen->is_derived = true;
+  return 1;
+}
 
 static int gen_set_params(void *data, const OSSL_PARAM params[]) {
   struct gen *gen = data;
-  const OSSL_PARAM *p = param_find_const(params, OSSL_PKEY_PARAM_GROUP_NAME);
+  if (!properties_are_text(params)) return prov_fail(gen->prov, PROV_E_PARAMETER);
+  const OSSL_PARAM *p = param_find_const(params, PARAM_DHKEM_IKM);
+  if (p != NULL && !gen_set_ikm(gen, p)) return 0;
+  p = param_find_const(params, OSSL_PKEY_PARAM_GROUP_NAME);
   if (p == NULL) return 1;
   bool is_text = p->data_type == OSSL_PARAM_UTF8_STRING && p->data != NULL;
-  bool is_ours = is_text && (strcmp(p->data, "x25519") == 0 || strcmp(p->data, "X25519") == 0);
-  return is_ours ? 1 : prov_fail(gen->prov, PROV_E_PARAMETER);
+  return is_text && strcasecmp(p->data, "x25519") == 0 ? 1 : prov_fail(gen->prov, PROV_E_PARAMETER);
 }
 
 static const OSSL_PARAM *gen_settable_params(void *gen, void *prov) {
   static const OSSL_PARAM list[] = {
       {OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, NULL, 0, 0},
+      {OSSL_PKEY_PARAM_PROPERTIES, OSSL_PARAM_UTF8_STRING, NULL, 0, 0},
+      {PARAM_DHKEM_IKM, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {NULL, 0, NULL, 0, 0},
   };
   (void)gen, (void)prov;
@@ -241,10 +284,25 @@ static void gen_cleanup(void *data) {
 static void *gen_init(void *prov, int selection, const OSSL_PARAM params[]) {
   struct gen *gen = prov_alloc(prov, sizeof *gen);
   if (gen == NULL) return NULL;
-  *gen = (struct gen){prov, selection};
+  gen->prov = prov;
+  gen->selection = selection;
   if (gen_set_params(gen, params)) return gen;
   gen_cleanup(gen);
   return NULL;
+}
+
+static bool make_private(const struct gen *gen, uint8_t private[KEY_LEN]) {
+  if (gen->is_derived) {
+    sl_err err = sl_hkdf_expand(SL_SHA256, gen->seed, KEY_LEN, dhkem_expand_label, sizeof dhkem_expand_label - 1,
+                                private, KEY_LEN);
+    if (err != SL_OK) return prov_fail_because(gen->prov, PROV_E_KERNELS, "%s", sl_err_text(err));
+  } else if (!prov_random(gen->prov, private, KEY_LEN)) {
+    return false;
+  }
+  sl_secret(private, KEY_LEN);
+  private[0] &= 248; /* RFC 7748 5: as it is used, so that exports of it are what others expect */
+  private[KEY_LEN - 1] = (private[KEY_LEN - 1] & 127) | 64;
+  return true;
 }
 
 /* Without a key pair asked for: what a peer's public key is put into. */
@@ -253,10 +311,7 @@ static void *gen_key(void *data, OSSL_CALLBACK *progress, void *arg) {
   (void)progress, (void)arg;
   struct key *key = key_new((void *)(uintptr_t)gen->prov);
   if (key == NULL || (gen->selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0) return key;
-  if (!prov_random(gen->prov, key->private, KEY_LEN)) goto failed;
-  sl_secret(key->private, KEY_LEN);
-  key->private[0] &= 248; /* RFC 7748 5: as it is used, so that exports of it are what others expect */
-  key->private[KEY_LEN - 1] = (key->private[KEY_LEN - 1] & 127) | 64;
+  if (!make_private(gen, key->private)) goto failed;
   key->has_private = true;
   if (key_make_public(key)) return key;
 failed:
