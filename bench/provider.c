@@ -10,6 +10,7 @@
 #include "pairs.h"
 #include "race.h"
 #include <limits.h>
+#include <openssl/conf.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/provider.h>
@@ -37,13 +38,23 @@ struct bench {
   struct output out;
 };
 
-/* OpenSSL's newest reason. */
+/* All that OpenSSL has to say: what went wrong in the provider comes before what that led to. */
 static const char *why_not(void) {
-  static char why[256];
-  unsigned long newest = ERR_peek_last_error();
-  for (unsigned long e; (e = ERR_get_error()) != 0;) newest = e;
-  ERR_error_string_n(newest, why, sizeof why);
-  return newest != 0 ? why : "no reason given";
+  static char why[1000];
+  const char *data;
+  int flags;
+  size_t n = 0;
+  why[0] = '\0';
+  for (unsigned long e; (e = ERR_get_error_all(NULL, NULL, NULL, &data, &flags)) != 0;) {
+    const char *reason = ERR_reason_error_string(e);
+    if ((flags & ERR_TXT_STRING) == 0) data = "";
+    if (reason == NULL) reason = data[0] != '\0' ? "" : "no reason given"; /* of a provider that is gone */
+    const char *parts[] = {n > 0 ? "; " : "", reason, reason[0] != '\0' && data[0] != '\0' ? ": " : "", data};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+      if (n < sizeof why - 1) n += (size_t)snprintf(why + n, sizeof why - n, "%s", parts[i]);
+    }
+  }
+  return n > 0 ? why : "no reason given";
 }
 
 /* --module, or the sealane.so beside this program. */
@@ -112,25 +123,44 @@ static const struct {
     {KEYEXCH, "X25519", "exchange", "x25519"},
 };
 
-/* Why OpenSSL does not load the provider: the words for people, or NULL when it has. */
+/* The module that a configuration names for the provider; NULL when it names none, and *is_readable. */
+static char *configured_module(const char *path, bool *is_readable) {
+  static const char *const steps[] = {"openssl_conf", "providers", "sealane", "module"};
+  CONF *conf = NCONF_new(NULL);
+  long line;
+  *is_readable = conf != NULL && NCONF_load(conf, path, &line) > 0;
+  const char *section = "default";
+  for (size_t i = 0; *is_readable && section != NULL && i < sizeof steps / sizeof steps[0]; i++) {
+    section = NCONF_get_string(conf, section, steps[i]);
+  }
+  char *module = *is_readable && section != NULL ? strdup(section) : NULL;
+  NCONF_free(conf);
+  return module;
+}
+
+/* Why OpenSSL does not load the provider, for people. */
 static void explain_absence(struct bench *b) {
   const char *conf = getenv("OPENSSL_CONF");
-  output_print(&b->out, "\nThe provider is not loaded. OPENSSL_CONF is %s%s.\n", conf != NULL ? "" : "not set",
-               conf != NULL ? conf : "");
-  if (conf != NULL && access(conf, R_OK) != 0) {
-    output_print(&b->out, "That file cannot be read.\n");
-    return;
-  }
+  bool is_readable = false, is_set = conf != NULL && conf[0] != '\0';
+  output_print(&b->out, "\nThe provider is not loaded. OPENSSL_CONF is %s%s.\n", is_set ? "" : "not set",
+               is_set ? conf : "");
+  char *module = is_set ? configured_module(conf, &is_readable) : NULL;
+  if (is_set && !is_readable) output_print(&b->out, "That file cannot be read: %s\n", why_not());
+  if (is_readable && module == NULL) output_print(&b->out, "That file names no module for a provider sealane.\n");
+  ERR_clear_error();
   OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
-  const char *path = module_path(b);
+  const char *path = module != NULL ? module : module_path(b);
   OSSL_PROVIDER *provider = ctx != NULL ? OSSL_PROVIDER_load(ctx, path) : NULL;
-  if (provider != NULL) {
-    output_print(&b->out, "%s can be loaded: set OPENSSL_CONF to the openssl-sealane.cnf that names it.\n", path);
-  } else {
+  if (provider == NULL) {
     output_print(&b->out, "%s cannot be loaded: %s\n", path, why_not());
+  } else if (module != NULL) {
+    output_print(&b->out, "%s, which that file names, can be loaded: does it say activate = 1?\n", path);
+  } else {
+    output_print(&b->out, "%s can be loaded: set OPENSSL_CONF to the openssl-sealane.cnf that names it.\n", path);
   }
   if (provider != NULL) OSSL_PROVIDER_unload(provider);
   OSSL_LIB_CTX_free(ctx);
+  free(module);
 }
 
 static int doctor(struct bench *b) {
