@@ -334,15 +334,13 @@ class Server:
 # ---- the whole -------------------------------------------------------------------------------------------------------
 
 
-class Context:
-    """What all cases of a run share."""
+class Workplace:
+    """A folder with certificates and files, which all cases of a run share and which goes away with it."""
 
-    def __init__(self, build):
-        self.build = pathlib.Path(build).resolve()
-        self.serve = self.build / "sealane-serve"
-        if not os.access(self.serve, os.X_OK):
-            raise NotRun(f"{self.serve} is not built (liburing missing, or SEALANE_APPS=OFF)")
-        self.is_sanitized = b"__asan_init" in self.serve.read_bytes()
+    last_case = None  # the name of what close() tells, when that can go wrong
+    shared = None
+
+    def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sealane-interop."))
         self.certs = Certificates(self.folder / "certs")
         self.root = self.folder / "root"
@@ -350,13 +348,6 @@ class Context:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.n_files_max = hard
-        self.shared = None
-
-    def server(self):
-        """A server for cases that want nothing special: certificate P-256 with its issuer, root self.root."""
-        if self.shared is None or self.shared.process.poll() is not None:
-            self.shared = Server(self, root=self.root)
-        return self.shared
 
     def file(self, name, length):
         """A random file under the root, made once; returns (path of the URL, sha256)."""
@@ -369,20 +360,43 @@ class Context:
         return name, path.with_suffix(".sha256").read_text()
 
     def close(self):
+        end_all()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Context(Workplace):
+    """The workplace of the cases about sealane-serve."""
+
+    last_case = "shared_server_ends_well"
+
+    def __init__(self, build):
+        self.build = pathlib.Path(build).resolve()
+        self.serve = self.build / "sealane-serve"
+        if not os.access(self.serve, os.X_OK):
+            raise NotRun(f"{self.serve} is not built (liburing missing, or SEALANE_APPS=OFF)")
+        self.is_sanitized = b"__asan_init" in self.serve.read_bytes()
+        super().__init__()
+
+    def server(self):
+        """A server for cases that want nothing special: certificate P-256 with its issuer, root self.root."""
+        if self.shared is None or self.shared.process.poll() is not None:
+            self.shared = Server(self, root=self.root)
+        return self.shared
+
+    def close(self):
         """Stops the shared server, which must end well."""
         try:
             if self.shared is not None:
                 with self.shared:
                     pass
         finally:
-            end_all()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            super().close()
 
 
 def run_cases(context, chosen):
     """Runs cases, speaks TAP; returns how many failed."""
     counts = {"ok": 0, "failed": 0, "n/a": 0}
-    print(f"1..{len(chosen) + 1}", flush=True)
+    print(f"1..{len(chosen) + (context.last_case is not None)}", flush=True)
 
     def tell(number, name, body, seconds):
         begin = time.monotonic()
@@ -418,16 +432,17 @@ def run_cases(context, chosen):
         for process in list(STARTED):
             if context.shared is None or process is not context.shared.process:
                 end(process)
-    tell(len(chosen) + 1, "shared_server_ends_well", context.close, 90)
+    if context.last_case:
+        tell(len(chosen) + 1, context.last_case, context.close, 90)
     print(f"# {counts['ok']} ok, {counts['failed']} failed, {counts['n/a']} n/a", flush=True)
     return counts["failed"]
 
 
-def main(arguments):
+def main(arguments, make_context=Context, description="Runs sealane-serve against the clients people use; speaks TAP."):
     import argparse
 
-    parser = argparse.ArgumentParser(description="Runs sealane-serve against the clients people use; speaks TAP.")
-    parser.add_argument("build", help="the folder with sealane-serve")
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("build", help="the folder that was built")
     parser.add_argument("--full", action="store_true", help="the slow cases instead of the quick ones")
     parser.add_argument("--all", action="store_true", help="both")
     parser.add_argument("--only", default="", metavar="REGEX", help="cases whose name matches, slow or quick")
@@ -441,12 +456,11 @@ def main(arguments):
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        context = Context(options.build)
+        context = make_context(options.build)
     except NotRun as reason:
         print(f"1..1\nn/a interop: {reason}\nok 1 - interop # SKIP {reason}")
         return 0
     try:
         return 1 if run_cases(context, chosen) else 0
     finally:
-        end_all()
-        shutil.rmtree(context.folder, ignore_errors=True)
+        Workplace.close(context)
