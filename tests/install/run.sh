@@ -28,7 +28,10 @@ install_and_move() { # a package must not remember where it was built or first i
 }
 flags() { pkg-config "$@" sealane; }
 soname() { readelf -d "$prefix/lib/libsealane.so" | grep -F 'SONAME' | grep -F '[libsealane.so.0]'; }
-names_nothing_here() { ! grep -rlIF -e "$build" -e "$scratch" "$prefix"; }
+# but for OpenSSL's configuration, which has to name where the module is
+names_nothing_here() {
+  ! grep -rlIF --exclude='*sealane*.cnf' -e "$scratch" "$prefix" && ! grep -rlIF -e "$build" "$prefix"
+}
 by_pkg_config() {
   # shellcheck disable=SC2046 # a list of flags
   cc -Wall -Wextra -Werror "$here/consumer.c" -o "$scratch/pc" $(flags --cflags --libs)
@@ -60,8 +63,47 @@ header_alone() { # COMPILER... HEADER
   printf '#include <sealane/%s>\nextern int nothing;\n' "$header" | "${@:1:$#-1}" -Wall -Wextra -Werror -pedantic -fsyntax-only -I"$prefix/include" -
 }
 
+# The provider, as provider/README.md installs it: not moved afterwards.
+install_runtime() { cmake --install "$build" --prefix "$scratch/runtime" --component runtime; }
+is_sealane() { # CONFIGURATION [PROVIDER]
+  OPENSSL_CONF=$1 openssl list -providers | tee /dev/stderr | grep -F "Sealane provider" &&
+    OPENSSL_CONF=$1 openssl list -providers -verbose | grep -F "OpenSSL Default Provider" &&
+    OPENSSL_CONF=$1 openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=x -out /dev/null
+}
+provider_by_environment() { is_sealane "$scratch/runtime/etc/sealane/openssl-sealane.cnf"; }
+provider_by_include() { # in a copy of the system's configuration
+  cp "$(openssl version -d | cut -d'"' -f2)/openssl.cnf" "$scratch/system.cnf"
+  echo ".include $scratch/runtime/etc/sealane/sealane-provider.cnf" >>"$scratch/system.cnf"
+  is_sealane "$scratch/system.cnf"
+}
+keeps_the_systems_settings() { # what the system's configuration says of TLS holds on, whether the module is there or not
+  local etc=$scratch/runtime/etc/sealane
+  cat >"$scratch/system.cnf" <<'END'
+openssl_conf = openssl_init
+[openssl_init]
+providers = provider_sect
+ssl_conf = ssl_sect
+[provider_sect]
+default = default_sect
+[default_sect]
+activate = 1
+[ssl_sect]
+system_default = system_default_sect
+[system_default_sect]
+CipherString = AES128-GCM-SHA256
+END
+  for module in "$scratch/runtime/lib/ossl-modules/sealane.so" "$scratch/missing.so"; do
+    sed "s,^module = .*,module = $module," "$etc/sealane-provider.cnf" >"$scratch/part.cnf"
+    printf '.include %s\n' "$scratch/system.cnf" "$scratch/part.cnf" >"$scratch/ours.cnf"
+    OPENSSL_CONF=$scratch/ours.cnf openssl ciphers -s -tls1_2 >"$scratch/ciphers" &&
+      [[ $(<"$scratch/ciphers") == AES128-GCM-SHA256 ]] || return 1
+  done
+}
+
 mapfile -t headers < <(cd "$here/../../include/sealane" && ls -- *.h)
-echo "1..$((7 + 2 * ${#headers[@]}))"
+has_provider=4
+[[ -e $build/sealane.so ]] || has_provider=0
+echo "1..$((7 + has_provider + 2 * ${#headers[@]}))"
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
 
 try "cmake --install" install_and_move
@@ -71,6 +113,12 @@ try "what is installed names no directory of the build" names_nothing_here
 try "a C program, by pkg-config" by_pkg_config
 try "a C program, by pkg-config --static" by_pkg_config_static
 try "a C and a C++ program, by find_package, shared and static" by_find_package
+if ((has_provider)); then
+  try "cmake --install --component runtime" install_runtime
+  try "the provider, by OPENSSL_CONF" provider_by_environment
+  try "the provider, by .include in the system's openssl.cnf" provider_by_include
+  try "what the system's openssl.cnf says of TLS holds, with the module and without" keeps_the_systems_settings
+fi
 for header in "${headers[@]}"; do
   try "$header alone, C11" header_alone cc -x c -std=c11 "$header"
   try "$header alone, C++17" header_alone c++ -x c++ -std=c++17 "$header"
