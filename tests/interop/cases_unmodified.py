@@ -1,5 +1,5 @@
-"""nginx, HAProxy, Apache, curl, s_server and s_client on the provider: every suite, resumption, bodies large and small, uploads,
-reloads, and a record that was changed on the way."""
+"""nginx, HAProxy, Apache, curl, s_server and s_client on the provider: every suite, resumption, bodies, uploads,
+reloads, a record that was changed on the way."""
 import hashlib
 import os
 import re
@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 
-from harness import HOST, Downloads, case, check, need, run, wait_until
+from harness import HOST, Downloads, case, check, need, run, start, wait_until
 from unmodified import (MIB, SUITES, TLS12, TLS13, Apache, Haproxy, LongAnswer, Nginx, SServer, check_on_provider,
                         cipher_of, curl_words, library_path, maps, runs_module, s_client_words)
 
@@ -80,6 +80,16 @@ def haproxy_each_suite(context):
 
 
 @case
+def haproxy_by_its_own_configuration(context):
+    """Without OPENSSL_CONF: HAProxy can name providers itself."""
+    names = "\n  ".join((f"ssl-provider-path {context.build}", "ssl-provider sealane", "ssl-provider default",
+                         "ssl-propquery ?provider=sealane"))
+    env = {**context.env(), "OPENSSL_CONF": "/dev/null"}
+    with Nginx(context, env=plain_env()) as nginx, Haproxy(context, env=env, backend=nginx, settings=names) as haproxy:
+        check_each_suite(context, haproxy)
+
+
+@case
 def haproxy_as_client(context):
     """HAProxy takes TLS off and puts it on again: towards nginx it is the client."""
     with Nginx(context, env=plain_env()) as nginx:
@@ -139,8 +149,8 @@ def nginx_takes_uploads(context):
 def check_resumes(context, host, suite, *words):
     """s_client stores a session and comes back with it; both ends on the provider."""
     session = context.folder / f"session-{time.monotonic_ns()}"
-    command = [need("openssl"), "s_client", "-connect", host.address, "-servername", "localhost", "-ign_eof", "-CAfile", context.certs.ca,
-               *s_client_words(suite), *words]
+    command = [need("openssl"), "s_client", "-connect", host.address, "-servername", "localhost", "-ign_eof", "-CAfile",
+               context.certs.ca, *s_client_words(suite), *words]
     for extra, kind in ((["-sess_out", session], "New"), (["-sess_in", session], "Reused")):
         result = run([*command, *extra], REQUEST, env=context.env())
         check(result.status == 0 and "small" in result.text, f"{host.name}: {suite} {words}: {result}; {host.why()}")
@@ -216,6 +226,37 @@ def reload_under_load(context, host, number, n_reloads, n_downloads, mib):
 def nginx_reloads(context):
     with Nginx(context) as nginx:
         reload_under_load(context, nginx, signal.SIGHUP, 2, 8, 2)
+
+
+@case
+def nginx_upgrades_its_binary(context):
+    """SIGUSR2 starts nginx anew with an environment that has only what `env` names: `env OPENSSL_CONF;` has to be there."""
+    with Nginx(context, env=plain_env()) as nginx:
+        configuration = (nginx.folder / "nginx.conf").read_text()
+        command = [str(word) for word in nginx.command()]
+    for kept in (True, False):
+        text = configuration if kept else configuration.replace("env OPENSSL_CONF;", "")
+        (nginx.folder / "nginx.conf").write_text(text)
+        # nginx upgrades only when its parent is not the one that it was started by, as for a service
+        shell = start(["sh", "-c", '"$@" & sleep 0.2', "sh", *command], env=context.env())
+        try:
+            shell.wait(10)
+            old = read_pid(nginx.folder / "pid")
+            check(maps(old, context.module), "the first nginx has not loaded the module")
+            os.kill(old, signal.SIGUSR2)
+            wait_until(lambda: (nginx.folder / "pid.oldbin").exists() and read_pid(nginx.folder / "pid") != old, 10,
+                       f"no second nginx: {nginx.why()}")
+            new = read_pid(nginx.folder / "pid")
+            os.kill(old, signal.SIGQUIT)
+            check_fetched(context, nginx, TLS13[0])
+            check(maps(new, context.module) == kept, f"after an upgrade, with `env` {kept}: {nginx.why()}")
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
+
+
+def read_pid(path):
+    wait_until(lambda: path.exists() and path.read_text().strip(), 10, f"{path} was not written")
+    return int(path.read_text())
 
 
 @case

@@ -76,10 +76,11 @@ class ProviderContext(Workplace):
 
     def conf_with(self, name, *changes):
         """A copy of the configuration with (pattern, replacement) applied."""
-        text = self.conf.read_text()
+        part = (self.build / "sealane-provider.cnf").read_text()
+        text = re.sub(r"^\.include \S*/sealane-provider\.cnf$", lambda _: part, self.conf.read_text(), flags=re.M)
         for pattern, replacement in changes:
             text, n = re.subn(pattern, replacement, text, flags=re.M)
-            check(n == 1, f"openssl-sealane.cnf has {n} times {pattern}")
+            check(n == 1, f"the configuration has {n} times {pattern}")
         path = self.folder / f"{name}.cnf"
         path.write_text(text)
         return path
@@ -335,7 +336,8 @@ http {{
 
 
 class Haproxy(Host):
-    """In front of an nginx without TLS, or, with backend_tls, with it. Options: backend, backend_tls, tickets."""
+    """In front of an nginx without TLS, or, with backend_tls, with it. Options: backend, backend_tls; settings and bind, more
+    of its global section and of its listener."""
 
     name = "haproxy"
     stop_signal = signal.SIGUSR1  # gracefully; the master then ends with 0
@@ -355,6 +357,7 @@ global
   nbthread 4
   ssl-default-bind-ciphers {":".join(TLS12)}
   ssl-load-extra-files bundle
+  {self.options.get("settings", "")}
 defaults
   mode http
   timeout connect 5s
