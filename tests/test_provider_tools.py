@@ -17,6 +17,7 @@ import unittest
 
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 CONFIG = BUILD / "openssl-sealane.cnf"
+PART = BUILD / "sealane-provider.cnf"
 DEFAULT = """openssl_conf = openssl_init
 [openssl_init]
 providers = provider_section
@@ -193,10 +194,13 @@ class Failures(unittest.TestCase):
         openssl(config, "genpkey", "-algorithm", "X25519", **more)
 
     def config(self, old, new):
-        text = CONFIG.read_text()
+        """The configuration with a change in Sealane's part of it."""
+        text, path = PART.read_text(), FOLDER / "changed.cnf"
         self.assertRegex(text, old)
-        path = FOLDER / "changed.cnf"
-        path.write_text(re.sub(old, new, text))
+        part = FOLDER / PART.name
+        part.write_text(re.sub(old, new, text))
+        path.write_text(CONFIG.read_text().replace(str(PART), str(part)))
+        self.assertIn(str(part), path.read_text())
         return path
 
     def test_all_is_well(self):
