@@ -83,24 +83,6 @@ static void bench_group(struct bench *b, enum sl_aead aead, bool is_open, size_t
 
 /* ---- the command --------------------------------------------------------------------------------------------- */
 
-static void check_kernel_names(const struct bench *b) {
-  bench_check_kernels();
-  if (b->kernels == NULL || strcmp(b->kernels, "all") == 0) return;
-  char *copy = strdup(b->kernels), *rest = copy;
-  if (copy == NULL) bench_die("out of memory");
-  while (rest != NULL) {
-    const char *name = strsep(&rest, ",");
-    bool known = false;
-    for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END && !known; aead++) {
-      struct rival_way ways[RIVAL_WAYS_MAX];
-      size_t n = rival_sealane.ways(aead, ways);
-      for (size_t i = 0; i < n && !known; i++) known = strcmp(ways[i].name, name) == 0;
-    }
-    if (!known) bench_die("--kernel: '%s' is no AEAD kernel; see " BENCH_PROGRAM " kernels", name);
-  }
-  free(copy);
-}
-
 static void check_sizes(const struct bench *b) {
   for (size_t l = 0; l < b->lens.n; l++) {
     for (size_t k = 0; k < b->batches.n; k++) {
@@ -232,7 +214,7 @@ static int run(int argc, char *argv[]) {
   }
   rival_sealane.version(b->versions[n_rivals], sizeof b->versions[0]);
   parse_flags(b, argc, argv);
-  check_kernel_names(b);
+  field_check_kernels(b->kernels);
   output_open(&b->out, b->json_path);
   b->report = (struct report){.out = &b->out, .bench = "aead", .keys_name = "keys", .plot = plot_open(b->plot_path)};
   for (size_t i = 0; i < b->rivals.n; i++) b->report.rivals[b->report.n_rivals++] = rival_list[b->rivals.v[i]]->name;

@@ -14,7 +14,7 @@ struct bench_command {
 };
 
 extern const struct bench_command bench_aead, bench_all, bench_kernels, bench_limits, bench_memory, bench_provider,
-    bench_record;
+    bench_record, bench_timing;
 
 /* Writes "sealane-bench: " and one line to standard error, and ends the program with status 1. */
 _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));

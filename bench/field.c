@@ -27,27 +27,49 @@ static struct contender *add_contender(struct field *f, const struct rival *riva
   return c;
 }
 
-static void add_kernel(struct field *f, const struct rival_way *way) {
-  struct contender *c = add_contender(f, &rival_sealane);
-  c->ways[0] = *way;
-  c->n_ways = 1;
+size_t field_kernels(enum sl_aead aead, const char *kernels, struct rival_way out[RIVAL_WAYS_MAX]) {
+  struct rival_way ways[RIVAL_WAYS_MAX];
+  size_t n_all = rival_sealane.ways(aead, ways), n = 0;
+  bool all = kernels != NULL && strcmp(kernels, "all") == 0;
+  for (size_t i = 0; i < n_all && kernels != NULL; i++) {
+    if (all || list_has(kernels, ways[i].name)) out[n++] = ways[i];
+  }
+  if (n > 0) return n;
+  for (size_t i = 0; i < n_all; i++) {
+    if (ways[i].is_default) out[n++] = ways[i];
+  }
+  if (n > 0) return n;
+  memcpy(out, ways, n_all * sizeof ways[0]); /* none was chosen: they say why */
+  if (n_all > 0) return n_all;
+  out[0] = (struct rival_way){.name = "none", .reason = "no kernel of this suite was built"};
+  return 1;
 }
 
-/* Ours: the kernels asked for by name that serve this suite, else the chosen one. */
+void field_check_kernels(const char *kernels) {
+  bench_check_kernels();
+  if (kernels == NULL || strcmp(kernels, "all") == 0) return;
+  char *copy = strdup(kernels), *rest = copy;
+  if (copy == NULL) bench_die("out of memory");
+  while (rest != NULL) {
+    const char *name = strsep(&rest, ",");
+    bool known = false;
+    for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END && !known; aead++) {
+      struct rival_way ways[RIVAL_WAYS_MAX];
+      size_t n = rival_sealane.ways(aead, ways);
+      for (size_t i = 0; i < n && !known; i++) known = strcmp(ways[i].name, name) == 0;
+    }
+    if (!known) bench_die("--kernel: '%s' is no AEAD kernel; see " BENCH_PROGRAM " kernels", name);
+  }
+  free(copy);
+}
+
 static void add_kernels(struct field *f, const char *kernels) {
   struct rival_way ways[RIVAL_WAYS_MAX];
-  size_t n = rival_sealane.ways(f->aead, ways), n_before = f->n_contenders;
-  bool all = kernels != NULL && strcmp(kernels, "all") == 0;
-  for (size_t i = 0; i < n && kernels != NULL; i++) {
-    if (all || list_has(kernels, ways[i].name)) add_kernel(f, &ways[i]);
-  }
-  for (size_t i = 0; i < n && f->n_contenders == n_before; i++) {
-    if (ways[i].is_default) add_kernel(f, &ways[i]);
-  }
-  for (size_t i = 0; i < n && f->n_contenders == n_before + i; i++) add_kernel(f, &ways[i]); /* none was chosen: why */
-  if (f->n_contenders == n_before) {
-    struct rival_way none = {.name = "none", .reason = "no kernel of this suite was built"};
-    add_kernel(f, &none);
+  size_t n = field_kernels(f->aead, kernels, ways);
+  for (size_t i = 0; i < n; i++) {
+    struct contender *c = add_contender(f, &rival_sealane);
+    c->ways[0] = ways[i];
+    c->n_ways = 1;
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "flags.h"
 #include "race.h"
+#include "rivals/rival.h"
 #include "texts.h"
 
 enum { FIELD_CONTENDERS_MAX = 64, FIELD_LANES_MAX = 128 };
@@ -50,7 +51,13 @@ struct field {
   void *oracle; /* OpenSSL, sealing with the same keys */
 };
 
-/* Expands the keys of everybody: the kernels named in `kernels` ("all"; NULL: the chosen one), then the rivals, indices
+/* Kernels of ours for a suite: those named in `kernels` ("all"; NULL: the chosen one). When none of them serves it, its chosen
+ * one; when none was chosen, all, with their reasons. At least one. */
+size_t field_kernels(enum sl_aead aead, const char *kernels, struct rival_way out[RIVAL_WAYS_MAX]);
+/* Ends the program when a name in `kernels` is no AEAD kernel's. */
+void field_check_kernels(const char *kernels);
+
+/* Expands the keys of everybody: the kernels that field_kernels() finds, then the rivals, indices
  * into rival_list. aead, is_open, n_keys and n_threads are set by the caller. Ends the program when somebody cannot. */
 void field_init(struct field *f, const char *kernels, const struct flag_list *rivals);
 /* Checks everybody's output for a batch of texts against OpenSSL's, races all, finds each contender's best. Whoever differs

@@ -12,7 +12,8 @@
 #include <string.h>
 
 static const struct bench_command *const commands[] = {
-    &bench_all, &bench_kernels, &bench_limits, &bench_aead, &bench_record, &bench_memory, &bench_provider,
+    &bench_all,    &bench_kernels, &bench_limits,   &bench_aead,
+    &bench_record, &bench_memory,  &bench_provider, &bench_timing,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

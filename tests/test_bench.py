@@ -20,7 +20,7 @@ BENCH, SOURCE = sys.argv[1], sys.argv[2]
 QUICK = ["--rounds", "3", "--seconds", "0.001"]
 SUITES = ["aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"]
 RIVALS = ["openssl", "boringssl", "ipsec-mb", "direct"]
-COMMANDS = ["all", "kernels", "limits", "aead", "record", "memory", "provider"]
+COMMANDS = ["all", "kernels", "limits", "aead", "record", "memory", "provider", "timing"]
 COMPARE = os.path.join(SOURCE, "bench", "compare")
 
 
@@ -63,7 +63,8 @@ class Program(unittest.TestCase):
         flags = {"all": "quick json plot", "kernels": "json", "limits": "rounds seconds json", "memory": "conns json",
                  "aead": "suite op len batch keys threads kernel rivals rounds seconds json plot",
                  "record": "suite op len batch conns rivals rounds seconds json plot",
-                 "provider": "doctor suite op len seconds module json"}
+                 "provider": "doctor suite op len seconds module json",
+                 "timing": "suite kernel len batch samples seconds json"}
         for command in COMMANDS:
             self.assertRegex(done.stdout, rf"(?m)^  {command} +\S")
             text = run(command, "--help")
@@ -118,6 +119,10 @@ class BadInput(unittest.TestCase):
         (["aead", "--seconds", "0"], "--seconds: '0'"),
         (["aead", "--seconds", "nan"], "--seconds: 'nan'"),
         (["aead", "--json", "/nonexistent/x.json"], "/nonexistent/x.json: No such file"),
+        (["timing", "--kernel", "gcm_nonsense"], "--kernel: 'gcm_nonsense'"),
+        (["timing", "--len", "16385"], "--len: '16385'"),
+        (["timing", "--batch", "65"], "--batch: '65'"),
+        (["timing", "--samples", "1"], "--samples: '1'"),
         (["kernels", "--json", "/"], "--json: /: Is a directory"),
         (["kernels", "--json", "/dev/full"], "--json: /dev/full: No space left"),
         (["aead", "--len", "0", *QUICK, "--json", "/dev/full"], "--json: /dev/full: No space left"),
@@ -140,7 +145,7 @@ class BadInput(unittest.TestCase):
                 self.assertIn("standard output: No space left", done.stderr)
 
     def test_forced_kernel_that_does_not_exist(self):
-        for args in ["kernels"], ["aead"], ["record"], ["memory"], ["all"]:
+        for args in ["kernels"], ["aead"], ["record"], ["memory"], ["all"], ["timing"]:
             with self.subTest(args=args):
                 done = run(*args, env={"SEALANE_KERNELS": "gcm_nonsense"})
                 self.assertEqual(done.returncode, 1)
@@ -339,6 +344,38 @@ class Limits(unittest.TestCase):
             self.assertRegex(row["na"], "^CPU lacks ")
             self.assertIn(row["na"], table)
         self.assertEqual([r["ns"] for r in less if r.get("suite") == "aes-128-gcm"], [None] * 4)
+
+
+class Timing(unittest.TestCase):
+    TESTS = ["control", "key", "sealed text", "opened text", "tag"]
+
+    def test_all_rows_are_there(self):
+        done = run("timing", "--kernel", "all", "--len", "0,64", "--batch", "2", "--seconds", "0.001", "--json", "-")
+        rows, verdicts = rows_of(done.stdout), []
+        self.assertEqual([(r["suite"], r["kernel"], r["len"], r["test"]) for r in rows],
+                         [(suite, k["kernel"], length, test) for suite in SUITES for k in serving(suite)
+                          for length in (0, 64) for test in self.TESTS])
+        for row in rows:
+            self.assertEqual((row["bench"], row["batch"], row["t"] is None), ("timing", 2, "na" in row))
+            if row["t"] is None:
+                continue
+            verdicts.append((row["test"] == "control", row["verdict"]))
+            over = abs(row["t"]) > 5
+            wanted = ("found" if over else "NOT FOUND") if row["test"] == "control" else ("LEAK" if over else "no difference")
+            self.assertEqual(row["verdict"], wanted)
+            self.assertGreaterEqual(row["samples"], 1024)
+        self.assertEqual(done.returncode, 1 if {"LEAK", "NOT FOUND"} & {v for _, v in verdicts} else 0)
+        self.assertIn((True, "found"), verdicts)
+
+    def test_kernel_that_cannot_run_keeps_its_rows(self):
+        done = run("timing", "--suite", "aes-128-gcm", "--kernel", "gcm_vaes512,gcm_portable", "--len", "64", "--seconds", "0.001",
+                   "--json", "-", env={"SEALANE_CPU_OFF": "avx512f"})
+        rows = [r for r in rows_of(done.stdout) if r["kernel"] == "gcm_vaes512"]
+        if not any(k["kernel"] == "gcm_vaes512" for k in serving("aes-128-gcm")):
+            self.skipTest("n/a: no such kernel on this architecture")
+        self.assertEqual([r["test"] for r in rows], self.TESTS)
+        for row in rows:
+            self.assertRegex(row["na"], "avx512f")
 
 
 class Record(Rows):
