@@ -615,6 +615,38 @@ static void refused_arguments(void **state) {
   }
 }
 
+/* What is refused is so, too, where all else is as on the wire: AAD, text in place, the tag behind it. */
+static void refused_on_the_wire(void **state) {
+  (void)state;
+  struct sl_aead_key key = key_of(&kernels[0]);
+  for (unsigned is_open = 0; is_open <= 1; is_open++) {
+    const struct sl_aead_job sound = {.key = &key,
+                                      .aad = spoilt_out,
+                                      .in = spoilt_out + 8,
+                                      .out = spoilt_out + 8,
+                                      .tag = spoilt_out + 8 + 32,
+                                      .len = 32,
+                                      .aad_len = 5};
+    struct sl_aead_job job = sound;
+    (void)sound_job(&key); /* fills the buffers */
+    job.tail_len = 2;
+    job.tag += 2;
+    assert_refused(job, is_open, SL_E_ARG);
+    job = sound;
+    job.len = SL_AEAD_TEXT_MAX + 1;
+    job.tag = (uint8_t *)((uintptr_t)job.out + job.len); /* nobody goes there */
+    assert_refused(job, is_open, SL_E_LENGTH);
+    job = sound;
+    if (is_open) job.in = NULL;
+    if (!is_open) job.out = NULL;
+    job.tag = (uint8_t *)(uintptr_t)job.len;
+    assert_refused(job, is_open, SL_E_ARG);
+    job = sound;
+    job.key = NULL;
+    assert_refused(job, is_open, SL_E_KEY);
+  }
+}
+
 /* Lengths of zero need no pointers; each side of an empty text with a tail needs the one its byte stands in. */
 static void allowed_nulls(void **state) {
   (void)state;
@@ -672,6 +704,7 @@ static void overlaps(void **state) {
         assert_verdict(job, is_open, want ? SL_OK : SL_E_OVERLAP);
 
         /* in at a, out at b, the tag behind the ciphertext, as on the wire */
+        job.aad = aad;
         job.tag = is_open ? buf + a + in_len : buf + b + out_len;
         if (is_open) want &= b + out_len <= a + in_len || a + in_len + SL_AEAD_TAG_LEN <= b;
         if (!is_open) want &= b + out_len + SL_AEAD_TAG_LEN <= a || a + in_len <= b + out_len;
@@ -847,7 +880,7 @@ int main(void) {
       cmocka_unit_test(one_bad_job),         cmocka_unit_test(refused_arguments),
       cmocka_unit_test(allowed_nulls),       cmocka_unit_test(overlaps),
       cmocka_unit_test(unsound_among_sound), cmocka_unit_test(keys),
-      cmocka_unit_test(short_check_agrees),
+      cmocka_unit_test(short_check_agrees),  cmocka_unit_test(refused_on_the_wire),
   };
   say_what_is_missing();
   return cmocka_run_group_tests(tests, setup, NULL);

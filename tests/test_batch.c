@@ -141,6 +141,67 @@ static void one_bad_record_in_every_place(void **state) {
   free_batch(&batch);
 }
 
+/* Between the records of one run others are described that cannot be: nothing of theirs is written, no number is taken, and
+ * the batch does not want them. */
+static void refused_records_leave_the_rest(void **state) {
+  (void)state;
+  enum { N = 12, LEN = 100 };
+  static const struct sl_record_key empty;
+  static uint8_t spare[WIRE_CAP], header_only[WIRE_CAP] = {23, 3, 3, 0, 16}, sound[WIRE_CAP] = {23, 3, 3, 0, 17},
+                                  longer[WIRE_CAP] = {23, 3, 3, 0, 18};
+  struct sl_batch batch;
+  new_batch(&batch, N);
+  struct sl_record_key spent = keys[0], none = empty;
+  spent.seq = spent.limit;
+  memset(spare, 0xa5, sizeof spare);
+  for (size_t i = 0; i < N; i++) {
+    struct iovec piece = {text + i, LEN}, in_wire = {spare + 6, LEN}, missing = {NULL, LEN}, long_piece = {text, 16385};
+    struct sl_record refused;
+    struct sl_record_key *key = &keys[i % N_KEYS];
+    uint64_t seq = key->seq;
+    const struct {
+      sl_err got, want;
+    } refusals[] = {
+        {sl_record_seal(&refused, &spent, 23, &piece, 1, 0, spare, WIRE_CAP), SL_E_SEQ},
+        {sl_record_seal(&refused, &none, 23, &piece, 1, 0, spare, WIRE_CAP), SL_E_KEY},
+        {sl_record_seal(&refused, key, 0, &piece, 1, 0, spare, WIRE_CAP), SL_E_ARG},
+        {sl_record_seal(&refused, key, 23, &missing, 1, 0, spare, WIRE_CAP), SL_E_ARG},
+        {sl_record_seal(&refused, key, 23, NULL, 1, 0, spare, WIRE_CAP), SL_E_ARG},
+        {sl_record_seal(&refused, key, 23, &long_piece, 1, 0, spare, WIRE_CAP), SL_E_LENGTH},
+        {sl_record_seal(&refused, key, 23, &piece, 1, 0, spare, LEN + SL_RECORD_OVERHEAD - 1), SL_E_SPACE},
+        {sl_record_seal(&refused, key, 23, &in_wire, 1, 0, spare, WIRE_CAP), SL_E_OVERLAP},
+        {sl_record_open(&refused, &spent, sound, 22, spare, WIRE_CAP), SL_E_SEQ},
+        {sl_record_open(&refused, &none, sound, 22, spare, WIRE_CAP), SL_E_KEY},
+        {sl_record_open(&refused, key, longer, 23, spare, 0), SL_E_SPACE},
+        {sl_record_open(&refused, key, longer, 23, NULL, 1), SL_E_ARG},
+        {sl_record_open(&refused, key, longer, 23, longer + 6, 1), SL_E_OVERLAP},
+        {sl_record_open(&refused, key, header_only, 21, spare, WIRE_CAP), SL_E_LENGTH},
+        {sl_record_open(&refused, key, header_only, 22, spare, WIRE_CAP), SL_E_ARG},
+    };
+    for (size_t r = 0; r < sizeof refusals / sizeof refusals[0]; r++)
+      assert_int_equal(refusals[r].got, refusals[r].want);
+    assert_int_equal(key->seq, seq);
+    assert_int_equal(sl_batch_add(&batch, &refused), SL_E_ARG);
+    assert_int_equal(sl_record_seal(&records[i], key, 23, &piece, 1, 0, wires[i], WIRE_CAP), SL_OK);
+    assert_int_equal(sl_batch_add(&batch, &records[i]), SL_OK);
+  }
+  sl_batch_run(&batch);
+  assert_int_equal(spent.seq, spent.limit);
+  for (size_t i = 0; i < sizeof spare; i++) assert_int_equal(spare[i], 0xa5);
+  for (size_t i = 0; i < N; i++) {
+    size_t wire_len = records[i].wire_len;
+    assert_int_equal(records[i].err, SL_OK);
+    assert_int_equal(sl_record_open(&records[i], &peers[i % N_KEYS], wires[i], wire_len, plains[i], WIRE_CAP), SL_OK);
+    assert_int_equal(sl_batch_add(&batch, &records[i]), SL_OK);
+  }
+  sl_batch_run(&batch);
+  for (size_t i = 0; i < N; i++) {
+    assert_int_equal(records[i].err, SL_OK);
+    assert_memory_equal(plains[i], text + i, LEN);
+  }
+  free_batch(&batch);
+}
+
 static void seals_and_opens_mix_in_one_run(void **state) {
   (void)state;
   enum { N = 40 };
@@ -305,10 +366,15 @@ static void bad_arguments(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_batch_size_seals_and_opens),     cmocka_unit_test(bad_records_fail_alone),
-      cmocka_unit_test(one_bad_record_in_every_place),        cmocka_unit_test(seals_and_opens_mix_in_one_run),
-      cmocka_unit_test(rounds_go_on_until_all_wait),          cmocka_unit_test(callers_records_need_no_setup),
-      cmocka_unit_test(lending_stops_when_the_batch_is_full), cmocka_unit_test(bad_arguments),
+      cmocka_unit_test(every_batch_size_seals_and_opens),
+      cmocka_unit_test(bad_records_fail_alone),
+      cmocka_unit_test(one_bad_record_in_every_place),
+      cmocka_unit_test(refused_records_leave_the_rest),
+      cmocka_unit_test(seals_and_opens_mix_in_one_run),
+      cmocka_unit_test(rounds_go_on_until_all_wait),
+      cmocka_unit_test(callers_records_need_no_setup),
+      cmocka_unit_test(lending_stops_when_the_batch_is_full),
+      cmocka_unit_test(bad_arguments),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
 }
