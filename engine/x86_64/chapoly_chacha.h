@@ -60,7 +60,7 @@ INLINE void chacha_parts(v y[4][4], const v x[16]) {
   }
 }
 /* It becomes the bytes of its blocks, in place. */
-INLINE void chacha_to_bytes(v x[16]) {
+SHARED void chacha_to_bytes(v x[16]) {
   v y[4][4];
   chacha_parts(y, x);
   w_store_blocks((uint8_t *)x, y);

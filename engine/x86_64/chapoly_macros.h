@@ -4,5 +4,7 @@
 
 #define UNROLL _Pragma("GCC unroll 16")
 #define INLINE static inline __attribute__((always_inline))
+/* One copy, for all that call it: where a call is little against the work, or the work is seldom. */
+#define SHARED static __attribute__((noinline))
 
 #endif

@@ -11,7 +11,9 @@
 enum {
   POLY_LIMBS = 5,
   POLY_MERGED = 4, /* products added before their carries are taken */
+  POLY_SIDE = 1,   /* vectors of a group side by side */
 };
+#define POLY_UNROLL _Pragma("GCC unroll 1") /* products that are merged */
 
 /* One value a lane. */
 struct poly_value {

@@ -13,7 +13,9 @@
 enum {
   POLY_LIMBS = 3,
   POLY_MERGED = 4, /* products added before their carries are taken */
+  POLY_SIDE = 2,   /* vectors of a group side by side */
 };
+#define POLY_UNROLL UNROLL /* products that are merged */
 
 /* One value a lane. */
 struct poly_value {

@@ -10,12 +10,7 @@
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_STREAM_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_STREAM_H
 
-#include "engine/stream.h"
-
-enum {
-  LIMB_BITS = POLY_LIMBS == 3 ? 44 : 26,
-  STREAM_VECTORS_LEN = 512, /* bytes: shorter pieces have their Poly1305 in scalars */
-};
+enum { LIMB_BITS = POLY_LIMBS == 3 ? 44 : 26 };
 typedef unsigned __int128 chapoly_wide;
 
 static struct sl_poly1305 *chapoly_poly_of(struct sl_stream *s) {
@@ -55,9 +50,9 @@ static inline void chapoly_join(uint64_t h[3], const uint64_t limb[POLY_LIMBS]) 
 }
 
 /* Powers of the stream's r for vectors, and its hash into the first of them, at p. */
-static inline void chapoly_stream_begin(struct chapoly_work *w, const struct sl_poly1305 *poly, const uint8_t *p,
-                                        bool is_long) {
+static void chapoly_stream_begin(struct chapoly_work *w, const struct sl_stream *s, const uint8_t *p, bool is_long) {
   static const struct sl_aead_job no_aad;
+  const struct sl_poly1305 *poly = (const struct sl_poly1305 *)s->hash;
   uint8_t r[32] = {0};
   sl_store64_le(r, poly->r[0] | poly->r[1] << 44);
   sl_store64_le(r + 8, poly->r[1] >> 20 | poly->r[2] << 24);
@@ -67,127 +62,27 @@ static inline void chapoly_stream_begin(struct chapoly_work *w, const struct sl_
   uint64_t limb[POLY_LIMBS];
   struct poly_value h;
   chapoly_split(limb, poly->h);
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
+  for (unsigned i = 0; i < POLY_LIMBS; i++) {
     uint64_t lanes[Q_LANES] = {limb[i]};
     h.limb[i] = q_to_run_order(q_load(lanes));
   }
   w->hash[0] = poly_add(h, poly_run_at(p));
 }
 
-/* Lane i lacks r^(Q_LANES - i); the sum of all is the stream's hash. */
-static inline void chapoly_stream_end(struct chapoly_work *w, struct sl_poly1305 *poly) {
-  struct poly_value powers;
-  uint64_t limb[POLY_LIMBS];
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] = q_to_run_order(q_load(w->powers[i] + Q_LANES));
-  struct poly_factor f = poly_factor(powers);
-  struct poly_value h = poly_mul(w->hash[0], &f);
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
-    uint64_t lanes[Q_LANES], sum = 0;
-    q_store(lanes, h.limb[i]);
-    UNROLL for (unsigned j = 0; j < Q_LANES; j++) sum += lanes[j];
-    limb[i] = sum;
+/* Back from vectors, where lane i lacks r^(Q_LANES - i), and the rest at p, which they did not take. */
+static void chapoly_stream_end(const struct chapoly_work *w, struct sl_stream *s, const uint8_t *p, size_t rest,
+                               bool has_vectors) {
+  if (has_vectors) {
+    struct poly_value h = w->hash[0];
+    uint64_t limb[POLY_LIMBS];
+    poly_times_powers(w, &h, Q_LANES);
+    poly_sum_lanes(&h);
+    for (unsigned i = 0; i < POLY_LIMBS; i++) memcpy(&limb[i], &h.limb[i], sizeof limb[i]);
+    chapoly_join(chapoly_poly_of(s)->h, limb);
   }
-  chapoly_join(poly->h, limb);
-}
-
-static inline void chapoly_stream_hash(struct sl_poly1305 *poly, const uint8_t *blocks, size_t n) {
-  for (size_t i = 0; i < n; i++) sl_poly1305_block(poly, blocks + 16 * i, 1);
-}
-
-/* Whole blocks, and what is over to s->block. */
-static inline void chapoly_stream_hash_end(struct sl_stream *s, const uint8_t *p, size_t len) {
-  chapoly_stream_hash(chapoly_poly_of(s), p, len / 16);
-  s->n_block = (uint8_t)(len % 16);
-  if (s->n_block > 0) memcpy(s->block, p + len - s->n_block, s->n_block);
-}
-
-/* ---- ChaCha20 ------------------------------------------------------------------------------------------------ */
-
-/* The Poly1305 key, out of a pass whose first lane is block 0 and still words; and the block that waits for it. */
-static inline void chapoly_stream_key(struct sl_stream *s, const struct chapoly_work *w) {
-  uint8_t key[32];
-  for (unsigned i = 0; i < 8; i++) memcpy(key + 4 * i, (const uint8_t *)w->stream + i * sizeof(v), 4);
-  sl_poly1305_init(chapoly_poly_of(s), key);
-  sl_wipe(key, sizeof key);
-}
-
-/* out = in ^ the blocks of a pass from lane `lane` on: n bytes, which may end in a block. */
-INLINE void chapoly_stream_xor(struct sl_stream *s, struct chapoly_work *w, uint8_t *out, const uint8_t *in, size_t n,
-                               size_t lane) {
-  for (size_t state = 0, done = 0; done < n; state++) {
-    v *x = (v *)w->stream + 16 * state;
-    size_t first = state == 0 ? lane : 0, whole = 64 * (W_LANES - first);
-    if (first == 0 && n - done >= whole) {
-      chacha_xor(out + done, in + done, x);
-      done += whole;
-      continue;
-    }
-    chacha_to_bytes(x);
-    for (size_t i = first; i < W_LANES && done < n; i++) {
-      const uint8_t *stream = w->stream[state * W_LANES + i];
-      size_t n_now = n - done < 64 ? n - done : 64;
-      if (n_now == 64) {
-        row_xor(out + done, in + done, stream);
-      } else {
-        row_seal_end(out + done, in + done, n_now, 0, 0, stream);
-        memcpy(s->unit, stream, 64);
-        s->n_unit = (uint8_t)(64 - n_now);
-      }
-      done += n_now;
-    }
-  }
-}
-
-INLINE void chapoly_stream_text(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
-                                size_t len, bool seal) {
-  struct chapoly_work w;
-  struct sl_aead_job job = {.key = key};
-  const uint8_t *cipher = seal ? out : in;
-  size_t lane = s->counter == 0, n_blocks = lane + (len + 63) / 64; /* lane: where the text begins in the pass */
-  bool is_first = s->counter == 0, in_vectors = len >= STREAM_VECTORS_LEN;
-  size_t n_steps = in_vectors ? len / STEP_LEN : 0, pos = 0, rest = len - STEP_LEN * n_steps;
-  bool is_long = n_steps >= SOLO_LONG_STEPS;
-  uint8_t last[STREAM_VECTORS_LEN]; /* opening: the ciphertext that no vector takes, before it goes */
-  w.used = (n_blocks > W_LANES ? USED_STATES : 0) | (in_vectors ? USED_SOLO : 0) | (is_long ? USED_MERGED : 0);
-  memcpy(job.nonce, s->nonce, sizeof job.nonce);
-  chapoly_solo_start(&w, &job, n_blocks > W_LANES ? W_STATES : 1, s->counter);
-  if (!seal) memcpy(last, in + len - rest, rest);
-  s->n_unit = 0;
-  s->counter += (uint32_t)n_blocks;
-
-  for (size_t done = 0, n_now; done < len; done += n_now, lane = 0) {
-    size_t n_states = lane + (len - done + 63) / 64 <= W_LANES ? 1 : W_STATES, cap = 64 * (n_states * W_LANES - lane);
-    n_now = len - done < cap ? len - done : cap;
-    chacha_pass(&w, n_states, PASS_BLOCKS);
-    if (done == 0) {
-      if (is_first) chapoly_stream_key(s, &w);
-      if (s->n_block > 0) chapoly_stream_hash(chapoly_poly_of(s), s->block, 1);
-      s->n_block = 0;
-    }
-    if (seal) chapoly_stream_xor(s, &w, out + done, in + done, n_now, lane);
-    /* Vectors of ciphertext as far as there is some, or before it goes. */
-    size_t end = done + n_now, to = seal ? end / STEP_LEN : (end + STEP_LEN - 1) / STEP_LEN;
-    if (to > n_steps) to = n_steps;
-    if (pos == 0 && to > 0) {
-      chapoly_stream_begin(&w, chapoly_poly_of(s), cipher, is_long);
-      pos = 1;
-    }
-    chapoly_solo_steps(&w, cipher + STEP_LEN * pos, to - pos, is_long);
-    pos = to;
-    if (!seal) chapoly_stream_xor(s, &w, out + done, in + done, n_now, lane);
-  }
-  if (n_steps > 0) chapoly_stream_end(&w, chapoly_poly_of(s));
-  chapoly_stream_hash_end(s, seal ? out + len - rest : last, rest);
-  chapoly_work_wipe(&w);
-}
-
-static __attribute__((noinline)) void chapoly_stream_seal(struct sl_stream *s, const struct sl_aead_key *key,
-                                                          uint8_t *out, const uint8_t *in, size_t len) {
-  chapoly_stream_text(s, key, out, in, len, true);
-}
-static __attribute__((noinline)) void chapoly_stream_open(struct sl_stream *s, const struct sl_aead_key *key,
-                                                          uint8_t *out, const uint8_t *in, size_t len) {
-  chapoly_stream_text(s, key, out, in, len, false);
+  s->n_block = (uint8_t)(rest % 16);
+  chapoly_absorb(chapoly_poly_of(s), p, rest - s->n_block);
+  memcpy(s->block, p + rest - s->n_block, s->n_block);
 }
 
 /* ---- the kernel's functions ---------------------------------------------------------------------------------- */
@@ -196,41 +91,50 @@ static void chapoly_stream_start(struct sl_stream *s, const struct sl_aead_key *
   (void)s, (void)key;
 }
 
-/* For what comes before a text, or without one. */
-static void chapoly_stream_need_key(struct sl_stream *s, const struct sl_aead_key *key) {
-  struct chapoly_work w;
-  struct sl_aead_job job = {.key = key};
-  if (s->counter > 0) return;
-  w.used = 0;
-  memcpy(job.nonce, s->nonce, sizeof job.nonce);
-  chapoly_solo_start(&w, &job, 1, 0);
-  chacha_pass(&w, 1, 0);
-  chapoly_stream_key(s, &w);
-  s->counter = 1;
-  chapoly_work_wipe(&w);
+/* The Poly1305 key, and the block that waits to be hashed. */
+SHARED void chapoly_stream_ready(struct sl_stream *s, const struct sl_aead_key *key) {
+  if (s->counter == 0) {
+    struct chapoly_work w;
+    struct sl_aead_job job = {.key = key};
+    w.used = 0;
+    memcpy(job.nonce, s->nonce, sizeof job.nonce);
+    chapoly_solo_start(&w, &job, 1, 0);
+    chacha_pass(&w, 1, 0);
+    chacha_to_bytes((v *)w.stream);
+    sl_poly1305_init(chapoly_poly_of(s), w.stream[0]);
+    s->counter = 1;
+    chapoly_work_wipe(&w);
+  }
 }
 
 static void chapoly_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
-  chapoly_stream_need_key(s, key);
-  chapoly_stream_hash(chapoly_poly_of(s), blocks, n);
+  chapoly_stream_ready(s, key);
+  chapoly_absorb(chapoly_poly_of(s), blocks, 16 * n);
 }
 
 static void chapoly_stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
                                  size_t len, bool is_open) {
-  if (is_open) {
-    chapoly_stream_open(s, key, out, in, len);
-  } else {
-    chapoly_stream_seal(s, key, out, in, len);
-  }
+  struct chapoly_work w;
+  struct sl_aead_job job = {.key = key, .in = in, .out = out, .len = len};
+  size_t n_blocks = (len + 63) / 64;
+  chapoly_stream_ready(s, key);
+  chapoly_absorb(chapoly_poly_of(s), s->block, s->n_block);
+  memcpy(job.nonce, s->nonce, sizeof job.nonce);
+  w.used = 0;
+  chapoly_solo(&w, &job, NULL, s, !is_open);
+  s->counter += (uint32_t)n_blocks;
+  s->n_unit = (uint8_t)(64 * n_blocks - len);
+  if (s->n_unit > 0) memcpy(s->unit, w.stream[(n_blocks - 1) % PASS_BLOCKS], sizeof s->unit);
+  chapoly_work_wipe(&w);
 }
 
 static void chapoly_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
   uint8_t lengths[16]; /* in bytes */
-  chapoly_stream_need_key(s, key);
-  if (s->n_block > 0) chapoly_stream_hash(chapoly_poly_of(s), s->block, 1);
+  chapoly_stream_ready(s, key);
+  chapoly_absorb(chapoly_poly_of(s), s->block, s->n_block);
   sl_store64_le(lengths, s->aad_len);
   sl_store64_le(lengths + 8, s->text_len);
-  chapoly_stream_hash(chapoly_poly_of(s), lengths, 1);
+  chapoly_absorb(chapoly_poly_of(s), lengths, sizeof lengths);
   sl_poly1305_final(chapoly_poly_of(s), tag);
 }
 

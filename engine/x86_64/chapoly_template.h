@@ -26,6 +26,7 @@
 #include "engine/aead_jobs.h"
 #include "engine/kernel.h"
 #include "engine/portable/poly1305.h"
+#include "engine/stream.h"
 
 enum {
   PASS_BLOCKS = W_STATES * W_LANES,
@@ -34,6 +35,7 @@ enum {
   HEADS = PASS_BLOCKS / 2,           /* solos whose heads are made in one pass */
   WIDTH_MIN = Q_LANES,               /* of a group: records */
   WIDTH_MAX = PASS_BLOCKS,
+  STREAM_VECTORS_LEN = 512, /* bytes: shorter pieces have their Poly1305 in scalars */
   /* Where records go, by measurement: docs/kernels.md. Blocks are the text's. */
   SOLO_BLOCKS = 48,      /* records of more are alone, however many there are */
   SOLO_AT_MOST = 2,      /* records are alone when there are so few of their length */
@@ -163,7 +165,7 @@ INLINE struct poly_value poly_run_at(const uint8_t *p) {
 
 /* A block of each lane's message, which begins lead[i] bytes behind 0 and has len[i] bytes: that at `off`, filled up with
  * zeros. Lanes that have none there are zero, in *is_there too. `nowhere` are addresses to read nothing from. */
-INLINE struct poly_value poly_ends_at(const uint8_t *const *p, const uint64_t *len, const uint8_t *const *nowhere,
+SHARED struct poly_value poly_ends_at(const uint8_t *const *p, const uint64_t *len, const uint8_t *const *nowhere,
                                       size_t off, const size_t lead[Q_LANES], v *is_there) {
   const uint8_t *at[Q_LANES];
   size_t n[Q_LANES];
@@ -198,10 +200,17 @@ INLINE struct poly_factor poly_clamped(v low, v high) {
   return poly_factor(poly_block(low, high, q_zero()));
 }
 
+/* x = x f, where that is not done for every block. */
+SHARED void poly_times(struct poly_value *x, const struct poly_factor *f) {
+  *x = poly_mul(*x, f);
+}
+
 /* The powers of w->r[0][u] to be merged. */
-INLINE void poly_powers(struct chapoly_work *w, size_t u) {
-  UNROLL for (unsigned i = 1; i < POLY_MERGED; i++) {
-    w->r[i][u] = poly_factor(poly_mul(poly_value_of(&w->r[i / 2][u]), &w->r[(i - 1) / 2][u]));
+SHARED void poly_powers(struct chapoly_work *w, size_t u) {
+  for (unsigned i = 1; i < POLY_MERGED; i++) {
+    struct poly_value x = poly_value_of(&w->r[i / 2][u]);
+    poly_times(&x, &w->r[(i - 1) / 2][u]);
+    w->r[i][u] = poly_factor(x);
   }
 }
 
@@ -210,22 +219,31 @@ INLINE __m128i poly_end(const uint8_t *p, size_t left) {
   return b_load(p, left < 16 ? left : 16);
 }
 
+/* chapoly_stream.h: what becomes of the hash in a piece of a text. */
+static void chapoly_stream_begin(struct chapoly_work *w, const struct sl_stream *s, const uint8_t *p, bool is_long);
+static void chapoly_stream_end(const struct chapoly_work *w, struct sl_stream *s, const uint8_t *p, size_t rest,
+                               bool has_vectors);
+
 /* ---- one record ---------------------------------------------------------------------------------------------- */
 
 /* The powers of r, and the AAD: its blocks lie in the last lanes of as many vectors as it takes. */
-static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead_job *job, const uint8_t key[32],
-                                    bool is_long) {
+SHARED void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead_job *job, const uint8_t key[32],
+                             bool is_long) {
   struct poly_factor top = poly_clamped(q_set(sl_load64_le(key)), q_set(sl_load64_le(key + 8)));
-  struct poly_value each = poly_value_of(&top);
+  struct poly_value each = poly_value_of(&top), x;
   w->tag_low[0] = sl_load64_le(key + 16);
   w->tag_high[0] = sl_load64_le(key + 24);
 
   /* top is r^k, and the lanes of `each` have r^k ... r^1, over and over. */
-  UNROLL for (unsigned k = 1; k < Q_LANES; k *= 2) {
+  for (unsigned k = 1; k < Q_LANES; k *= 2) {
     uint64_t upper[Q_LANES];
     UNROLL for (unsigned i = 0; i < Q_LANES; i++) upper[i] = (i & k) == 0 ? ~UINT64_C(0) : 0;
-    each = poly_select(q_load(upper), poly_mul(each, &top), each);
-    top = poly_factor(poly_mul(poly_value_of(&top), &top));
+    x = each;
+    poly_times(&x, &top);
+    each = poly_select(q_load(upper), x, each);
+    x = poly_value_of(&top);
+    poly_times(&x, &top);
+    top = poly_factor(x);
   }
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
     q_store(w->powers[i], top.limb[i]);
@@ -233,9 +251,7 @@ static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead
     q_store(w->powers[i] + 2 * Q_LANES, q_set(i == 0));
   }
   w->r[0][0] = top;
-  if (is_long) {
-    poly_powers(w, 0);
-  }
+  if (is_long) poly_powers(w, 0);
 
   struct poly_value h = poly_zero();
   size_t n_blocks = ((size_t)job->aad_len + 15) / 16, n_lead = -n_blocks % Q_LANES;
@@ -247,39 +263,63 @@ static inline void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead
       block_store_all(w->blocks[i], is_lead ? _mm_setzero_si128() : poly_end(job->aad + off, job->aad_len - off));
     }
     q_gather_run(w->blocks[0], &low, &high);
-    h = poly_mul_add(h, &w->r[0][0], poly_block(low, high, is_there));
+    poly_times(&h, &w->r[0][0]);
+    h = poly_add(h, poly_block(low, high, is_there));
   }
   w->hash[0] = h;
 }
 
 /* Absorbs n_steps STEP_LEN bytes. */
-INLINE void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t n_steps, bool is_long) {
+SHARED void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t n_steps, bool is_long) {
   struct poly_value h = w->hash[0];
   if (is_long) {
     for (; n_steps >= POLY_MERGED; n_steps -= POLY_MERGED, p += POLY_MERGED * STEP_LEN) {
       struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
-      UNROLL for (unsigned i = 0; i < POLY_MERGED - 1; i++) {
-        s = poly_sum_add(s, poly_run_at(p + i * STEP_LEN), &w->r[POLY_MERGED - 2 - i][0]);
+      POLY_UNROLL for (unsigned i = 0; i < POLY_MERGED; i++) {
+        struct poly_value x = i + 1 < POLY_MERGED ? poly_run_at(p + (POLY_MERGED - 2 - i) * STEP_LEN) : h;
+        s = poly_sum_add(s, x, &w->r[i][0]);
       }
-      h = poly_carried(poly_sum_add(s, h, &w->r[POLY_MERGED - 1][0]));
+      h = poly_carried(s);
     }
   }
   for (; n_steps > 0; n_steps--, p += STEP_LEN) h = poly_mul_add(h, &w->r[0][0], poly_run_at(p));
   w->hash[0] = h;
 }
 
+/* Lane i of x times w->powers[][from + i]. */
+SHARED void poly_times_powers(const struct chapoly_work *w, struct poly_value *x, size_t from) {
+  struct poly_value powers;
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] = q_to_run_order(q_load(w->powers[i] + from));
+  struct poly_factor f = poly_factor(powers);
+  poly_times(x, &f);
+}
+
+/* All lanes of x become their sum. */
+SHARED void poly_sum_lanes(struct poly_value *x) {
+  for (unsigned i = 0; i < POLY_LIMBS; i++) {
+    uint64_t lanes[Q_LANES], sum = 0;
+    q_store(lanes, x->limb[i]);
+    UNROLL for (unsigned j = 0; j < Q_LANES; j++) sum += lanes[j];
+    x->limb[i] = q_set(sum);
+  }
+}
+
 /* Absorbs the rest of the text, under STEP_LEN bytes at p, and the lengths: n blocks, 1 to Q_LANES. Lane i of the hash lacks
  * r^(Q_LANES + n - i) when it gets no block any more, else r^Q_LANES before its block, and r^(n - i) for it. */
-static inline void chapoly_solo_finish(struct chapoly_work *w, const struct chapoly_records *rec, const uint8_t *p,
-                                       size_t rest) {
+SHARED void chapoly_solo_finish(struct chapoly_work *w, const struct chapoly_records *rec, struct sl_stream *piece,
+                                const uint8_t *p, size_t rest) {
+  if (piece != NULL) {
+    chapoly_stream_end(w, piece, p, rest, rec->text_len[0] >= STREAM_VECTORS_LEN);
+    return;
+  }
   struct poly_value h = w->hash[0];
-  struct poly_factor before, after;
   v low, high;
   size_t n = (rest + 15) / 16;
   memset(w->blocks, 0, sizeof w->blocks);
   for (size_t i = 0; i < n; i++) block_store_all(w->blocks[i], poly_end(p + 16 * i, rest - 16 * i));
   if (n == Q_LANES) {
-    h = poly_mul_add(h, &w->r[0][0], poly_run_at(w->blocks[0]));
+    poly_times(&h, &w->r[0][0]);
+    h = poly_add(h, poly_run_at(w->blocks[0]));
     memset(w->blocks, 0, sizeof w->blocks);
     n = 0;
   }
@@ -288,20 +328,10 @@ static inline void chapoly_solo_finish(struct chapoly_work *w, const struct chap
   n++;
   q_gather_run(w->blocks[0], &low, &high);
 
-  struct poly_value powers;
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] = q_to_run_order(q_load(w->powers[i] + Q_LANES - n));
-  before = poly_factor(powers);
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] =
-      q_to_run_order(q_load(w->powers[i] + 2 * Q_LANES - n));
-  after = poly_factor(powers);
-  h = poly_mul(poly_mul_add(h, &before, poly_block(low, high, q_to_run_order(poly_lanes_before(n)))), &after);
-
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
-    uint64_t lanes[Q_LANES], sum = 0;
-    q_store(lanes, h.limb[i]);
-    UNROLL for (unsigned j = 0; j < Q_LANES; j++) sum += lanes[j];
-    h.limb[i] = q_set(sum);
-  }
+  poly_times_powers(w, &h, Q_LANES - n);
+  h = poly_add(h, poly_block(low, high, q_to_run_order(poly_lanes_before(n))));
+  poly_times_powers(w, &h, 2 * Q_LANES - n);
+  poly_sum_lanes(&h);
   w->hash[0] = h;
 }
 
@@ -313,7 +343,7 @@ INLINE size_t chapoly_n_vectors(const struct chapoly_records *rec) {
 }
 
 /* Keys, nonces and counters to the lanes of the states. */
-static inline void chapoly_group_start(struct chapoly_work *w, const struct chapoly_records *rec, unsigned log_width) {
+SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_records *rec, unsigned log_width) {
   size_t n_states = rec->width > W_LANES ? W_STATES : 1;
   for (size_t s = 0; s < n_states; s++) {
     v x[4], *start = w->start + 16 * s;
@@ -334,7 +364,7 @@ static inline void chapoly_group_start(struct chapoly_work *w, const struct chap
 
 /* r and s of every record, out of block 0, which is still words. AAD is set at the end of as many blocks as the longest
  * takes; blocks that are not there leave the 0 they find. */
-static inline void chapoly_group_key(struct chapoly_work *w, const struct chapoly_records *rec) {
+SHARED void chapoly_group_key(struct chapoly_work *w, const struct chapoly_records *rec) {
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     const v *x = (const v *)w->stream + 16 * (u / 2);
     bool half = u % 2;
@@ -359,7 +389,8 @@ static inline void chapoly_group_key(struct chapoly_work *w, const struct chapol
       v is_there;
       struct poly_value b = poly_ends_at(rec->aad + Q_LANES * u, rec->aad_len + Q_LANES * u, rec->nonce + Q_LANES * u,
                                          off, lead, &is_there);
-      h = poly_mul(poly_add(h, b), &w->r[0][u]);
+      h = poly_add(h, b);
+      poly_times(&h, &w->r[0][u]);
     }
     w->hash[u] = h;
   }
@@ -384,18 +415,18 @@ INLINE void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_reco
   for (size_t off = from; off < to; off += 64) {
     const uint8_t *const *p = rec->cipher + Q_LANES * u;
     struct poly_sum s = poly_sum_of(poly_zero());
-    UNROLL for (unsigned i = 1; i < 4; i++) {
-      s = poly_sum_add(s, poly_blocks_at(p, off + 16 * i), &w->r[3 - i][u]);
+    POLY_UNROLL for (unsigned i = 0; i < 4; i++) {
+      struct poly_value x = poly_blocks_at(p, off + 48 - 16 * i);
+      if (i == 3) x = poly_add(x, h); /* h last: all else is early */
+      s = poly_sum_add(s, x, &w->r[i][u]);
     }
-    s = poly_sum_add(s, poly_add(h, poly_blocks_at(p, off)), &w->r[3][u]); /* h last: all else is early */
     h = poly_carried(s);
   }
   w->hash[u] = h;
 }
 _Static_assert(POLY_MERGED == 4, "a row of 64 bytes is four blocks");
 
-static inline void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_records *rec, size_t from,
-                                       size_t to) {
+SHARED void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to) {
   size_t u = 0, n = chapoly_n_vectors(rec);
   if (rec->text_min >= GROUP_LONG_LEN) {
     size_t rows_to = from + ((to - from) & ~(size_t)63);
@@ -404,13 +435,13 @@ static inline void chapoly_group_steps(struct chapoly_work *w, const struct chap
     u = 0;
   }
   if (from == to) return;
-  for (; u + 2 <= n; u += 2) chapoly_group_steps_of(w, rec, u, 2, from, to);
-  if (u < n) chapoly_group_steps_of(w, rec, u, 1, from, to);
+  for (; u + POLY_SIDE <= n; u += POLY_SIDE) chapoly_group_steps_of(w, rec, u, POLY_SIDE, from, to);
+  if (POLY_SIDE > 1 && u < n) chapoly_group_steps_of(w, rec, u, 1, from, to);
 }
 
 /* Absorbs what is left from `from` on, which is different for each record: those that have no more keep what they have.
  * Then the lengths. */
-static inline void chapoly_group_finish(struct chapoly_work *w, const struct chapoly_records *rec, size_t from) {
+SHARED void chapoly_group_finish(struct chapoly_work *w, const struct chapoly_records *rec, size_t from) {
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     struct poly_value h = w->hash[u];
     for (size_t off = from; off < rec->text_max; off += 16) {
@@ -423,7 +454,9 @@ static inline void chapoly_group_finish(struct chapoly_work *w, const struct cha
       v is_there;
       struct poly_value b = poly_ends_at(rec->cipher + Q_LANES * u, rec->text_len + Q_LANES * u,
                                          rec->nonce + Q_LANES * u, off, no_lead, &is_there);
-      h = poly_select(is_there, poly_mul(poly_add(h, b), &w->r[0][u]), h);
+      b = poly_add(h, b);
+      poly_times(&b, &w->r[0][u]);
+      h = poly_select(is_there, b, h);
     }
     v aad_len = q_load(rec->aad_len + Q_LANES * u), text_len = q_load(rec->text_len + Q_LANES * u);
     w->hash[u] = poly_mul(poly_add(h, poly_block(aad_len, text_len, poly_ones())), &w->r[0][u]);
@@ -432,8 +465,17 @@ static inline void chapoly_group_finish(struct chapoly_work *w, const struct cha
 
 /* ---- both ---------------------------------------------------------------------------------------------------- */
 
+/* Poly1305 in scalars, which is what little text has: len bytes, filled up to whole blocks with zeros. */
+SHARED void chapoly_absorb(struct sl_poly1305 *poly, const uint8_t *p, size_t len) {
+  for (size_t off = 0; off < len; off += 16) {
+    uint8_t block[16];
+    block_store_all(block, poly_end(p + off, len - off));
+    sl_poly1305_block(poly, block, 1);
+  }
+}
+
 /* What the texts ought to have as tags, to w->tag_low and tag_high: the hashes, plus s, modulo 2^128. */
-static inline void chapoly_tags(struct chapoly_work *w, const struct chapoly_records *rec) {
+SHARED void chapoly_tags(struct chapoly_work *w, const struct chapoly_records *rec) {
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     uint64_t low[Q_LANES], high[Q_LANES];
     v l, h;
@@ -452,7 +494,7 @@ static inline void chapoly_tags(struct chapoly_work *w, const struct chapoly_rec
 }
 
 /* A block of a text that may end in it or before: out = in ^ stream from `off` on. */
-INLINE void chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_t *stream, bool seal) {
+SHARED void chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_t *stream, bool seal) {
   if (off + 64 <= job->len) {
     row_xor(job->out + off, job->in + off, stream);
   } else if (off < job->len + job->tail_len) {
@@ -482,7 +524,7 @@ INLINE void chapoly_text_ends(const struct chapoly_records *rec, size_t first, s
 }
 
 /* The blocks of a pass whose first is block `base` of each record. The states are still words. */
-INLINE void chapoly_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
+SHARED void chapoly_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
                          bool seal) {
   for (size_t s = 0; s < n_states; s++) {
     v *state = (v *)w->stream + 16 * s;
@@ -508,7 +550,7 @@ INLINE void chapoly_text(struct chapoly_work *w, const struct chapoly_records *r
 }
 
 /* The tag, or the verdict about it. */
-INLINE void chapoly_end(struct sl_aead_job *job, uint64_t tag_low, uint64_t tag_high, bool seal) {
+SHARED void chapoly_end(struct sl_aead_job *job, uint64_t tag_low, uint64_t tag_high, bool seal) {
   if (seal) {
     sl_store64_le(job->tag, tag_low);
     sl_store64_le(job->tag + 8, tag_high);
@@ -600,7 +642,7 @@ INLINE void chapoly_solo_last(const struct chapoly_records *rec, const struct ch
 }
 
 /* The states of the blocks from `base` on. */
-INLINE void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_job *job, unsigned n_states,
+SHARED void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_job *job, unsigned n_states,
                                uint32_t base) {
   chacha_start_constants(w->start);
   UNROLL for (unsigned i = 0; i < 8; i++) w->start[4 + i] = w_set(sl_load32_le(job->key->mem + 4 * i));
@@ -609,7 +651,7 @@ INLINE void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_job 
   for (unsigned s = 0; s < n_states; s++) w->start[16 * s + 12] = w_numbers(s * W_LANES + base, 0);
 }
 
-INLINE void chapoly_solo_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
+SHARED void chapoly_solo_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
                               bool seal) {
   if (base > 0 && 64 * (base - 1 + n_states * W_LANES) <= rec->len_min) {
     for (size_t s = 0; s < n_states; s++) {
@@ -621,8 +663,10 @@ INLINE void chapoly_solo_text(struct chapoly_work *w, const struct chapoly_recor
   }
 }
 
-/* One record by itself, with a head or without: then its first pass makes what is in one. */
-static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head, bool seal) {
+/* One text by itself. A record comes with a head or without: then its first pass makes what is in one. A piece of a text in
+ * pieces comes with its stream, and no AAD or tail. */
+static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head,
+                         struct sl_stream *piece, bool seal) {
   struct chapoly_records rec;
   rec.n = rec.width = 1;
   rec.job[0] = job;
@@ -634,13 +678,15 @@ static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
   rec.text_len[0] = rec.text_max = job->len + job->tail_len;
   const uint8_t *cipher = seal ? job->out : job->in;
 
-  size_t base = head != NULL, n_blocks = 1 + (rec.text_max + 63) / 64;
+  size_t base = head != NULL || piece != NULL, n_blocks = 1 + (rec.text_max + 63) / 64;
   bool has_last = head != NULL && chapoly_has_odd_block(rec.text_max), finished = false;
   if (has_last) n_blocks--;
-  size_t n_steps = rec.text_max / STEP_LEN, rest = rec.text_max % STEP_LEN, pos = 0; /* pos: steps */
+  size_t n_steps = rec.text_max / STEP_LEN, pos = 0; /* pos: steps */
+  if (piece != NULL && rec.text_max < STREAM_VECTORS_LEN) n_steps = 0;
+  size_t rest = rec.text_max - STEP_LEN * n_steps;
   bool is_long = n_steps >= SOLO_LONG_STEPS;
   w->used |= USED_SOLO | (n_blocks - base > W_LANES ? USED_STATES : 0) | (is_long ? USED_MERGED : 0);
-  chapoly_solo_start(w, job, n_blocks - base > W_LANES ? W_STATES : 1, (uint32_t)base);
+  chapoly_solo_start(w, job, n_blocks - base > W_LANES ? W_STATES : 1, piece != NULL ? piece->counter : (uint32_t)base);
   if (head != NULL) chapoly_solo_key(w, job, head->key, is_long);
   for (; base < n_blocks; base += PASS_BLOCKS) {
     size_t n_states = n_blocks - base <= W_LANES ? 1 : W_STATES;
@@ -657,18 +703,23 @@ static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
     if (to > n_steps) to = n_steps;
     if (seal) chapoly_solo_text(w, &rec, base, n_states, seal);
     if (seal && has_last && base + PASS_BLOCKS >= n_blocks) chapoly_solo_last(&rec, head, seal);
+    if (piece != NULL && pos == 0 && to > 0) {
+      chapoly_stream_begin(w, piece, cipher, is_long);
+      pos = 1;
+    }
     chapoly_solo_steps(w, cipher + STEP_LEN * pos, to - pos, is_long);
     pos = to;
     if (!seal && !finished && end > STEP_LEN * n_steps) {
-      chapoly_solo_finish(w, &rec, cipher + STEP_LEN * n_steps, rest);
+      chapoly_solo_finish(w, &rec, piece, cipher + STEP_LEN * n_steps, rest);
       finished = true;
     }
     if (!seal) chapoly_solo_text(w, &rec, base, n_states, seal);
   }
   if (!finished) {
     chapoly_solo_steps(w, cipher + STEP_LEN * pos, n_steps - pos, is_long);
-    chapoly_solo_finish(w, &rec, cipher + STEP_LEN * n_steps, rest);
+    chapoly_solo_finish(w, &rec, piece, cipher + STEP_LEN * n_steps, rest);
   }
+  if (piece != NULL) return;
   if (!seal && has_last) chapoly_solo_last(&rec, head, seal);
   chapoly_tags(w, &rec);
   chapoly_end(job, w->tag_low[0], w->tag_high[0], seal);
@@ -703,28 +754,19 @@ static void chapoly_solos(struct chapoly_work *w, struct sl_aead_job *const *job
   size_t n_some = 0;
   for (size_t i = 0; i < n; i++) {
     if (!chapoly_wants_head(jobs[i]->len + jobs[i]->tail_len)) {
-      chapoly_solo(w, jobs[i], NULL, seal);
+      chapoly_solo(w, jobs[i], NULL, NULL, seal);
     } else {
       some[n_some++] = jobs[i];
     }
     if (n_some == HEADS || i + 1 == n) {
       if (n_some > 1) chapoly_heads(w, some, n_some);
-      for (size_t j = 0; j < n_some; j++) chapoly_solo(w, some[j], n_some > 1 ? &w->heads[j] : NULL, seal);
+      for (size_t j = 0; j < n_some; j++) chapoly_solo(w, some[j], n_some > 1 ? &w->heads[j] : NULL, NULL, seal);
       n_some = 0;
     }
   }
 }
 
 /* ---- one small record ---------------------------------------------------------------------------------------- */
-
-INLINE void chapoly_small_absorb(struct sl_poly1305 *poly, const uint8_t *p, size_t len) {
-  for (; len >= 16; len -= 16, p += 16) sl_poly1305_block(poly, p, 1);
-  if (len > 0) {
-    uint8_t block[16];
-    block_store_all(block, b_load(p, len));
-    sl_poly1305_block(poly, block, 1);
-  }
-}
 
 /* One record of which a single state has all blocks: too little for vectors of Poly1305 to pay for their powers. */
 static void chapoly_small(struct chapoly_work *w, struct sl_aead_job *job, bool seal) {
@@ -735,13 +777,13 @@ static void chapoly_small(struct chapoly_work *w, struct sl_aead_job *job, bool 
   chacha_pass(w, 1, 0);
   chacha_to_bytes((v *)w->stream);
   sl_poly1305_init(&poly, w->stream[0]);
-  chapoly_small_absorb(&poly, job->aad, job->aad_len);
-  if (!seal) chapoly_small_absorb(&poly, job->in, text_len);
+  chapoly_absorb(&poly, job->aad, job->aad_len);
+  if (!seal) chapoly_absorb(&poly, job->in, text_len);
   for (size_t off = 0; off < text_len; off += 64) chapoly_text_block(job, off, w->stream[1 + off / 64], seal);
-  if (seal) chapoly_small_absorb(&poly, job->out, text_len);
+  if (seal) chapoly_absorb(&poly, job->out, text_len);
   sl_store64_le(lengths, job->aad_len);
   sl_store64_le(lengths + 8, text_len);
-  sl_poly1305_block(&poly, lengths, 1);
+  chapoly_absorb(&poly, lengths, sizeof lengths);
   sl_poly1305_final(&poly, tag);
   chapoly_end(job, sl_load64_le(tag), sl_load64_le(tag + 8), seal);
   sl_wipe(tag, sizeof tag);
@@ -768,7 +810,7 @@ static void chapoly_groups(struct chapoly_work *w, struct sl_aead_job *const *jo
         if (n_blocks[at + i] <= SMALL_BLOCKS)
           chapoly_small(w, jobs[at + i], seal);
         else
-          chapoly_solo(w, jobs[at + i], NULL, seal);
+          chapoly_solo(w, jobs[at + i], NULL, NULL, seal);
       }
     }
   }
@@ -805,7 +847,7 @@ INLINE void chapoly_sorted(struct chapoly_work *w, struct sl_aead_job *const *jo
   chapoly_solos(w, order + n_short, n_long, seal);
 }
 
-INLINE void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
+SHARED void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
   struct chapoly_work w;
   w.used = 0;
   for (size_t done = 0, n_now; done < n; done += n_now) {
