@@ -1,45 +1,88 @@
-/* chapoly_chacha.h - ChaCha20 (RFC 8439 2.3), W_LANES blocks in a state of sixteen vectors, and the way of its words to bytes. */
+/* chapoly_chacha.h - ChaCha20 (RFC 8439 2.3), W_LANES blocks in a state of sixteen vectors, and the way of its words to text.
+ *
+ * The rounds leave their words in pairs, half way to blocks: for words 2 i and 2 i + 1 of lanes 4 a to 4 a + 3 there are two
+ * vectors, of which 128-bit lane a has words of 64 bits
+ *
+ *     vector 2 i      lane 4 a, lane 4 a + 1
+ *     vector 2 i + 1  lane 4 a + 2, lane 4 a + 3
+ *
+ * That is what Poly1305 wants for its keys, too: 64-bit lanes. So blocks take their places (lane_place()) in the order in
+ * which these vectors have them. Vector j of state s is W_STATES j + s of a pass. */
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_CHACHA_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_CHACHA_H
 
 #define EACH_OF_FOUR UNROLL for (unsigned i = 0; i < 4; i++)
-#define EACH_OF_TWO  UNROLL for (unsigned i = 0; i < 2; i++)
 
-/* The quarter rounds (RFC 8439 2.1) of columns `first` and the next, or with turn = 1 of diagonals. Two at a time, because
- * with 16 registers the other two columns' share of row c can wait in memory; with 32 it makes no difference. */
-INLINE void chacha_two_quarter_rounds(v x[16], unsigned turn, unsigned first) {
-  v *a[2], *b[2], *c[2], *d[2];
-  UNROLL for (unsigned i = 0; i < 2; i++) {
+/* The quarter rounds (RFC 8439 2.1) of n columns from `first` on, or with turn = 1 of diagonals. Two at a time in the rounds,
+ * because with 16 registers the other two columns' share of row c can wait in memory; with 32 it makes no difference. */
+INLINE void chacha_quarter_rounds(v x[16], unsigned turn, unsigned first, unsigned n) {
+  v *a[4], *b[4], *c[4], *d[4];
+  UNROLL for (unsigned i = 0; i < n; i++) {
     a[i] = x + first + i;
     b[i] = x + 4 + (first + i + turn) % 4;
     c[i] = x + 8 + (first + i + 2 * turn) % 4;
     d[i] = x + 12 + (first + i + 3 * turn) % 4;
   }
-  EACH_OF_TWO *a[i] = w_add(*a[i], *b[i]);
-  EACH_OF_TWO *d[i] = w_xor(*d[i], *a[i]);
-  EACH_OF_TWO *d[i] = w_rotate(*d[i], 16);
-  EACH_OF_TWO *c[i] = w_add(*c[i], *d[i]);
-  EACH_OF_TWO *b[i] = w_xor(*b[i], *c[i]);
-  EACH_OF_TWO *b[i] = w_rotate(*b[i], 12);
-  EACH_OF_TWO *a[i] = w_add(*a[i], *b[i]);
-  EACH_OF_TWO *d[i] = w_xor(*d[i], *a[i]);
-  EACH_OF_TWO *d[i] = w_rotate(*d[i], 8);
-  EACH_OF_TWO *c[i] = w_add(*c[i], *d[i]);
-  EACH_OF_TWO *b[i] = w_xor(*b[i], *c[i]);
-  EACH_OF_TWO *b[i] = w_rotate(*b[i], 7);
+#define EACH_OF_N UNROLL for (unsigned i = 0; i < n; i++)
+  EACH_OF_N *a[i] = w_add(*a[i], *b[i]);
+  EACH_OF_N *d[i] = w_xor(*d[i], *a[i]);
+  EACH_OF_N *d[i] = w_rotate(*d[i], 16);
+  EACH_OF_N *c[i] = w_add(*c[i], *d[i]);
+  EACH_OF_N *b[i] = w_xor(*b[i], *c[i]);
+  EACH_OF_N *b[i] = w_rotate(*b[i], 12);
+  EACH_OF_N *a[i] = w_add(*a[i], *b[i]);
+  EACH_OF_N *d[i] = w_xor(*d[i], *a[i]);
+  EACH_OF_N *d[i] = w_rotate(*d[i], 8);
+  EACH_OF_N *c[i] = w_add(*c[i], *d[i]);
+  EACH_OF_N *b[i] = w_xor(*b[i], *c[i]);
+  EACH_OF_N *b[i] = w_rotate(*b[i], 7);
+#undef EACH_OF_N
+}
+
+/* What the first round makes of the columns that have no counter: the same in every pass. Of column 0: what it began with. */
+SHARED void chacha_first_columns(v first[16], const v start[16]) {
+  v x[16];
+  UNROLL for (unsigned i = 0; i < 16; i++) x[i] = start[i];
+  chacha_quarter_rounds(x, 0, 1, 3);
+  UNROLL for (unsigned i = 0; i < 16; i++) first[i] = x[i];
 }
 
 /* out = start + the rounds of start (RFC 8439 2.3), one state. */
-static __attribute__((noinline)) void chacha_one_state(v out[16], const v start[16]) {
+SHARED void chacha_one_state(v *out, const v start[16], const v first[16]) {
   v x[16];
-  UNROLL for (unsigned i = 0; i < 16; i++) x[i] = start[i];
-  for (unsigned n = 0; n < 10; n++) {
-    chacha_two_quarter_rounds(x, 0, 0);
-    chacha_two_quarter_rounds(x, 0, 2);
-    chacha_two_quarter_rounds(x, 1, 0); /* diagonals */
-    chacha_two_quarter_rounds(x, 1, 2);
+  UNROLL for (unsigned i = 0; i < 16; i++) x[i] = i == 12 ? start[i] : first[i];
+  chacha_quarter_rounds(x, 0, 0, 1);
+  for (unsigned n = 9;; n--) {
+    chacha_quarter_rounds(x, 1, 0, 2); /* diagonals */
+    chacha_quarter_rounds(x, 1, 2, 2);
+    if (n == 0) break;
+    chacha_quarter_rounds(x, 0, 0, 2);
+    chacha_quarter_rounds(x, 0, 2, 2);
   }
-  UNROLL for (unsigned i = 0; i < 16; i++) out[i] = w_add(x[i], start[i]);
+  UNROLL for (unsigned i = 0; i < 16; i += 2) {
+    v a = w_add(x[i], start[i]), b = w_add(x[i + 1], start[i + 1]);
+    out[i * W_STATES] = w_unpack_low(a, b);
+    out[(i + 1) * W_STATES] = w_unpack_high(a, b);
+  }
+}
+
+/* Where the blocks of a pass are xored with text, as addresses, by places: each takes 64 bytes. */
+struct chapoly_lanes {
+  uint64_t in[W_STATES * W_LANES], out[W_STATES * W_LANES];
+  uint64_t step[W_STATES * W_LANES]; /* how far it is to the text of the next pass */
+};
+
+/* out = in ^ stream for the places of a state: the other half of the transposition, then block by block. */
+SHARED void chacha_xor_lanes(const uint64_t out[W_LANES], const uint64_t in[W_LANES], const v *stream) {
+  v y[4][4]; /* [i][q]: bytes [16 q, 16 q + 16) of lanes i, i + 4, ... */
+  UNROLL for (unsigned q = 0; q < 4; q++) {
+    const v *x = stream + 4 * q * W_STATES;
+    y[0][q] = q_unpack_low(x[0], x[2 * W_STATES]);
+    y[1][q] = q_unpack_high(x[0], x[2 * W_STATES]);
+    y[2][q] = q_unpack_low(x[W_STATES], x[3 * W_STATES]);
+    y[3][q] = q_unpack_high(x[W_STATES], x[3 * W_STATES]);
+  }
+  w_xor_lanes(out, in, y);
 }
 
 /* Transposes 4 by 4 words in every 128-bit lane. */
@@ -48,34 +91,6 @@ INLINE void chacha_transpose(v x[4]) {
   v c = w_unpack_low(x[2], x[3]), d = w_unpack_high(x[2], x[3]);
   x[0] = q_unpack_low(a, c), x[1] = q_unpack_high(a, c);
   x[2] = q_unpack_low(b, d), x[3] = q_unpack_high(b, d);
-}
-
-/* A state after its rounds, as parts of blocks: y[i][q] has bytes [16 q, 16 q + 16) of blocks i, i + 4, ... */
-INLINE void chacha_parts(v y[4][4], const v x[16]) {
-  UNROLL for (unsigned q = 0; q < 4; q++) {
-    v words[4];
-    EACH_OF_FOUR words[i] = x[4 * q + i];
-    chacha_transpose(words);
-    EACH_OF_FOUR y[i][q] = words[i];
-  }
-}
-/* It becomes the bytes of its blocks, in place. */
-SHARED void chacha_to_bytes(v x[16]) {
-  v y[4][4];
-  chacha_parts(y, x);
-  w_store_blocks((uint8_t *)x, y);
-}
-/* out = in ^ those bytes */
-INLINE void chacha_xor(uint8_t *out, const uint8_t *in, const v x[16]) {
-  v y[4][4];
-  chacha_parts(y, x);
-  w_xor_blocks(out, in, y);
-}
-
-INLINE void chacha_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, const v x[16]) {
-  v y[4][4];
-  chacha_parts(y, x);
-  w_xor_lanes(out, in, off, y);
 }
 
 /* The states' constants: "expand 32-byte k". */

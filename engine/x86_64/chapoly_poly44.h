@@ -3,10 +3,15 @@
  *
  * Bounds. Multipliers, r and its powers, have limbs under 2^44, 2^44 + 2^11, 2^42, so their multiples by 20 are under
  * 2^48.4; a multiplicand, which is a carried value and a block, under 2^45.1, 2^45.1, 2^42.6. All fit the 52 bits that are
- * multiplied. Of a product under 2^93.5, the low part is under 2^52 and the high one under 2^41.5. With the products of
- * POLY_MERGED multiplicands, three a limb, low sums stay under 12 2^52 + 2^45 and high ones under 2^45.1; shifted by 8 or 10
- * to their place that is 2^55.1, so no sum reaches 2^57, nor five times what returns from the top. What is carried out of
- * the last step into limb 1 is under 2^13. */
+ * multiplied. With the products of POLY_MERGED multiplicands, three a limb, low sums stay under 12 2^52 + 2^45 and high ones
+ * under
+ *
+ *     limb 0   4 (2^37.1 + 2^41.5 + 2^39) < 2^43.9       a0 r0, a1 20 r2, a2 20 r1, each over 2^52
+ *     limb 1   4 (2^37.2 + 2^37.1 + 2^39) < 2^41.7       a0 r1, a1 r0, a2 20 r2
+ *     limb 2   4 (2^35.1 + 2^37.2 + 2^34.6) < 2^39.7     a0 r2, a1 r1, a2 r0
+ *
+ * so that 2^8 times those of limbs 0 and 1, and 5 2^10 = 2^12.4 times that of limb 2, are under 2^52 still, and a multiply-add
+ * can bring them to their places. What is carried out of the last step into limb 1 is under 2^9. */
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_POLY44_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_POLY44_H
 
@@ -50,7 +55,7 @@ INLINE struct poly_factor poly_factor(struct poly_value x) {
   struct poly_factor f;
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) f.limb[i] = x.limb[i];
   UNROLL for (unsigned i = 0; i < POLY_LIMBS - 1; i++) {
-    f.folded[i] = q_add(q_left(x.limb[i + 1], 4), q_left(x.limb[i + 1], 2));
+    f.folded[i] = _mm512_madd52lo_epu64(q_zero(), x.limb[i + 1], q_set(20));
   }
   return f;
 }
@@ -80,12 +85,12 @@ INLINE struct poly_sum poly_sum_add(struct poly_sum s, struct poly_value a, cons
 INLINE struct poly_value poly_carried(struct poly_sum s) {
   struct poly_value x;
   x.limb[0] = q_and(s.low[0], poly_mask44());
-  v up = q_add(q_add(s.low[1], q_left(s.high[0], 8)), q_right(s.low[0], 44));
+  v up = q_add(_mm512_madd52lo_epu64(s.low[1], s.high[0], q_set(1 << 8)), q_right(s.low[0], 44));
   x.limb[1] = q_and(up, poly_mask44());
-  up = q_add(q_add(s.low[2], q_left(s.high[1], 8)), q_right(up, 44));
+  up = q_add(_mm512_madd52lo_epu64(s.low[2], s.high[1], q_set(1 << 8)), q_right(up, 44));
   x.limb[2] = q_and(up, poly_mask42());
-  up = q_add(q_left(s.high[2], 10), q_right(up, 42)); /* times 2^130, which is 5 */
-  x.limb[0] = q_add(x.limb[0], q_add(up, q_left(up, 2)));
+  x.limb[0] = _mm512_madd52lo_epu64(x.limb[0], s.high[2], q_set(5 << 10)); /* times 2^130, which is 5 */
+  x.limb[0] = _mm512_madd52lo_epu64(x.limb[0], q_right(up, 42), q_set(5));
   x.limb[1] = q_add(x.limb[1], q_right(x.limb[0], 44));
   x.limb[0] = q_and(x.limb[0], poly_mask44());
   return x;

@@ -95,13 +95,13 @@ static void chapoly_stream_start(struct sl_stream *s, const struct sl_aead_key *
 SHARED void chapoly_stream_ready(struct sl_stream *s, const struct sl_aead_key *key) {
   if (s->counter == 0) {
     struct chapoly_work w;
-    struct sl_aead_job job = {.key = key};
+    uint8_t first[32];
     w.used = 0;
-    memcpy(job.nonce, s->nonce, sizeof job.nonce);
-    chapoly_solo_start(&w, &job, 1, 0);
-    chacha_pass(&w, 1, 0);
-    chacha_to_bytes((v *)w.stream);
-    sl_poly1305_init(chapoly_poly_of(s), w.stream[0]);
+    chapoly_solo_start(&w, key, s->nonce, 1, 0);
+    chacha_pass(&w, 1, 0, NULL);
+    chacha_first_key(first, &w);
+    sl_poly1305_init(chapoly_poly_of(s), first);
+    sl_wipe(first, sizeof first);
     s->counter = 1;
     chapoly_work_wipe(&w);
   }
@@ -124,7 +124,7 @@ static void chapoly_stream_crypt(struct sl_stream *s, const struct sl_aead_key *
   chapoly_solo(&w, &job, NULL, s, !is_open);
   s->counter += (uint32_t)n_blocks;
   s->n_unit = (uint8_t)(64 * n_blocks - len);
-  if (s->n_unit > 0) memcpy(s->unit, w.stream[(n_blocks - 1) % PASS_BLOCKS], sizeof s->unit);
+  if (s->n_unit > 0) memcpy(s->unit, w.rest[(n_blocks - 1) % PASS_BLOCKS], sizeof s->unit);
   chapoly_work_wipe(&w);
 }
 

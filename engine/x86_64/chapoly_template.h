@@ -6,9 +6,9 @@
  *     to one record (solo)             lane l is block base + l
  *     to `width` records (a group)     lane l is block base + l / width of record l % width
  *
- * width being a power of two, so that each record gets PASS_BLOCKS / width blocks of a pass. The first pass begins with
- * block 0, the Poly1305 key; what follows it is text. In a group, block 0 of record i is lane i: the words of its vectors
- * are the Poly1305 keys of lanes, as Poly1305 wants them.
+ * width being a power of two, so that each record gets PASS_BLOCKS / width blocks of a pass; what is called lane here is a
+ * place (chapoly_chacha.h). The first pass begins with block 0, the Poly1305 key; what follows it is text. In a group, block 0
+ * of record i is place i: the pairs of its words are the Poly1305 keys of lanes, as Poly1305 wants them.
  *
  * Poly1305 has Q_LANES polynomials a vector:
  *
@@ -19,7 +19,10 @@
  * and walks over the ciphertext of a pass as long as it is in the first-level cache: behind the pass when sealing, ahead of it
  * when opening, for the text may be replaced in place.
  *
- *     pass 0 | text 0, Poly1305 | pass 1 | text 1, Poly1305 | ... | rest, lengths, tags */
+ *     pass 0 | pass 1 and text 0 | Poly1305 | pass 2 and text 1 | Poly1305 | ... | rest, lengths, tags
+ *
+ * The text of a pass is xored at the turn to the next one. A turn takes addresses, one a lane (struct chapoly_lanes): what is
+ * no whole block of text comes from zeros and goes to w->rest, as bare stream, and is looked after behind the turn. */
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_TEMPLATE_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_TEMPLATE_H
 
@@ -35,7 +38,7 @@ enum {
   HEADS = PASS_BLOCKS / 2,           /* solos whose heads are made in one pass */
   WIDTH_MIN = Q_LANES,               /* of a group: records */
   WIDTH_MAX = PASS_BLOCKS,
-  STREAM_VECTORS_LEN = 512, /* bytes: shorter pieces have their Poly1305 in scalars */
+  STREAM_VECTORS_LEN = 512, /* bytes: shorter pieces of a text have their Poly1305 in scalars */
   /* Where records go, by measurement: docs/kernels.md. Blocks are the text's. */
   SOLO_BLOCKS = 48,      /* records of more are alone, however many there are */
   SOLO_AT_MOST = 2,      /* records are alone when there are so few of their length */
@@ -45,68 +48,99 @@ enum {
   GROUP_LONG_LEN = 192,  /* bytes: so do groups whose records are all that long */
 };
 
-/* What a solo needs from outside its passes. */
+/* What a solo needs from outside its passes: key stream. */
 struct chapoly_head {
-  uint8_t last[64]; /* the stream of the text's last block */
-  uint8_t key[32];  /* of Poly1305 */
+  uint8_t last[64]; /* of the text's last block */
+  uint8_t key[64];  /* block 0: the key of Poly1305 */
 } __attribute__((aligned(64)));
 
 /* What is secret or stands for a secret of the records at work: what is used seldom at the end, for it must be erased. */
 struct chapoly_work {
   v start[16 * W_STATES];                               /* the states of this pass */
-  uint8_t stream[PASS_BLOCKS][64];                      /* before it is bytes: the states after their rounds */
+  v first[16 * W_STATES];                               /* what chacha_first_columns() makes of them */
+  v stream[16 * W_STATES];                              /* after their rounds, in pairs */
   struct poly_value hash[N_VECTORS];                    /* solo: [0] */
   uint64_t tag_low[PASS_BLOCKS], tag_high[PASS_BLOCKS]; /* s, then the tags */
   struct poly_factor r[POLY_MERGED][N_VECTORS];         /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [][0] */
   uint64_t powers[POLY_LIMBS][3 * Q_LANES]; /* solo: r^Q_LANES in all of Q_LANES, r^Q_LANES ... r^1, 1 in all */
   uint8_t blocks[Q_LANES][16];              /* solo: message blocks put together */
+  uint8_t rest[PASS_BLOCKS][64];            /* stream of lanes that are no whole block of text */
   struct chapoly_head heads[HEADS];
   unsigned used; /* USED_ bits: what has to be erased */
 } __attribute__((aligned(64)));
 
 enum {
-  USED_STATES = 1, /* the second state and its stream; the first is always */
+  USED_STATES = 1, /* the second state; the first is always */
   USED_GROUP = 2,  /* Poly1305 of a group */
   USED_MERGED = 4, /* powers of r besides r */
   USED_SOLO = 8,   /* Poly1305 of a solo */
-  USED_HEADS = 16,
+  USED_REST = 16,
+  USED_HEADS = 32,
 };
 
-INLINE void chapoly_work_wipe(struct chapoly_work *w) {
-  enum { STATE_LEN = 16 * sizeof(v), STATES = USED_STATES * (W_STATES > 1) };
-  sl_wipe(w->start, w->used & STATES ? sizeof w->start : STATE_LEN);
-  sl_wipe(w->stream, w->used & STATES ? sizeof w->stream : STATE_LEN);
-  if (w->used & USED_GROUP) sl_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
-  if (w->used & USED_MERGED) sl_wipe(w->r[1], sizeof w->r - sizeof w->r[0]);
+/* sl_wipe() of whole vectors, in steps that start at once: of a memset the compiler makes `rep stos`, which does not. */
+INLINE void chapoly_wipe(void *p, size_t len) {
+  UNROLL for (size_t i = 0; i < len / sizeof(v); i++)((v *)p)[i] = q_zero();
+  sl_wipe(p, len % sizeof(v));
+}
+
+SHARED void chapoly_work_wipe(struct chapoly_work *w) {
+  chapoly_wipe(w->start, offsetof(struct chapoly_work, hash));
+  if (w->used & USED_GROUP)
+    chapoly_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
+  if (w->used & USED_MERGED) chapoly_wipe(w->r[1], sizeof w->r - sizeof w->r[0]);
   if (w->used & USED_SOLO) {
-    sl_wipe(w->powers, sizeof w->powers + sizeof w->blocks);
-    sl_wipe(&w->hash[0], sizeof w->hash[0]);
-    sl_wipe(&w->r[0][0], sizeof w->r[0][0]);
+    chapoly_wipe(w->powers, sizeof w->powers + sizeof w->blocks);
+    chapoly_wipe(w->hash, sizeof w->hash[0]);
+    chapoly_wipe(w->r, sizeof w->r[0][0]);
     w->tag_low[0] = w->tag_high[0] = 0;
   }
-  if (w->used & USED_HEADS) sl_wipe(w->heads, sizeof w->heads);
+  if (w->used & USED_REST) chapoly_wipe(w->rest, sizeof w->rest);
+  if (w->used & USED_HEADS) chapoly_wipe(w->heads, sizeof w->heads);
 }
 
 /* The records of a group, or the one of a solo: public. Lanes past the last record repeat record 0, and nobody looks
  * at what they compute. */
 struct chapoly_records {
-  struct sl_aead_job *job[PASS_BLOCKS];
+  struct sl_aead_job *const *job; /* n of them */
   const uint8_t *key[PASS_BLOCKS], *nonce[PASS_BLOCKS];
   const uint8_t *aad[PASS_BLOCKS], *in[PASS_BLOCKS];
   uint8_t *out[PASS_BLOCKS];
-  const uint8_t *const *cipher;                         /* in or out */
-  uint64_t aad_len[PASS_BLOCKS], text_len[PASS_BLOCKS]; /* text: with its tail */
+  const uint8_t *const *cipher; /* in or out */
   size_t n, width;
-  bool is_even;                                         /* all have the same len and tail_len */
+  unsigned log_width;
+  bool is_even;                                         /* a group: all lengths are alike */
+  uint64_t aad_len[PASS_BLOCKS], text_len[PASS_BLOCKS]; /* text: with its tail; a group: where they are not */
   size_t len_min, text_min, text_max, aad_min, aad_max; /* bytes, of any record */
+  size_t lanes_base; /* the pass that `lanes` is for, if all text of it is whole blocks; 0: none */
+  struct chapoly_lanes lanes;
 };
 
 /* ---- ChaCha20 ------------------------------------------------------------------------------------------------ */
 
-/* The states of a pass to w->stream, not yet bytes; on to the next pass's counters. */
-INLINE void chacha_pass(struct chapoly_work *w, size_t n_states, uint32_t blocks_per_record) {
-  chacha_states((v *)w->stream, w->start, n_states);
-  for (size_t s = 0; s < n_states; s++) w->start[16 * s + 12] = w_add(w->start[16 * s + 12], w_set(blocks_per_record));
+/* Behind the making of a state. */
+INLINE void chacha_begin(struct chapoly_work *w, size_t n_states) {
+  for (size_t s = 0; s < n_states; s++) chacha_first_columns(w->first + 16 * s, w->start + 16 * s);
+}
+
+/* The states of a pass; on to the next pass's counters. Where lanes is not NULL, with the text of the pass before; both
+ * have W_STATES then. */
+SHARED void chacha_pass(struct chapoly_work *w, size_t n_states, size_t blocks_per_record,
+                        const struct chapoly_lanes *lanes) {
+  chacha_states(w->stream, w->start, w->first, n_states, lanes);
+  for (size_t s = 0; s < n_states; s++) {
+    w->start[16 * s + 12] = w_add(w->start[16 * s + 12], w_set((uint32_t)blocks_per_record));
+  }
+}
+
+/* Vector i of pairs, for places [Q_LANES u, Q_LANES u + Q_LANES) of the pass. */
+INLINE v chacha_pair(const struct chapoly_work *w, size_t u, unsigned i) {
+  return w->stream[(2 * i + u % 2) * W_STATES + u / 2];
+}
+
+/* Bytes of block 0, which is place 0, as the pass left it. */
+INLINE void chacha_first_key(uint8_t key[32], const struct chapoly_work *w) {
+  for (unsigned i = 0; i < 4; i++) memcpy(key + 8 * i, &w->stream[2 * i * W_STATES], 8);
 }
 
 /* ---- Poly1305 ------------------------------------------------------------------------------------------------ */
@@ -219,251 +253,7 @@ INLINE __m128i poly_end(const uint8_t *p, size_t left) {
   return b_load(p, left < 16 ? left : 16);
 }
 
-/* chapoly_stream.h: what becomes of the hash in a piece of a text. */
-static void chapoly_stream_begin(struct chapoly_work *w, const struct sl_stream *s, const uint8_t *p, bool is_long);
-static void chapoly_stream_end(const struct chapoly_work *w, struct sl_stream *s, const uint8_t *p, size_t rest,
-                               bool has_vectors);
-
-/* ---- one record ---------------------------------------------------------------------------------------------- */
-
-/* The powers of r, and the AAD: its blocks lie in the last lanes of as many vectors as it takes. */
-SHARED void chapoly_solo_key(struct chapoly_work *w, const struct sl_aead_job *job, const uint8_t key[32],
-                             bool is_long) {
-  struct poly_factor top = poly_clamped(q_set(sl_load64_le(key)), q_set(sl_load64_le(key + 8)));
-  struct poly_value each = poly_value_of(&top), x;
-  w->tag_low[0] = sl_load64_le(key + 16);
-  w->tag_high[0] = sl_load64_le(key + 24);
-
-  /* top is r^k, and the lanes of `each` have r^k ... r^1, over and over. */
-  for (unsigned k = 1; k < Q_LANES; k *= 2) {
-    uint64_t upper[Q_LANES];
-    UNROLL for (unsigned i = 0; i < Q_LANES; i++) upper[i] = (i & k) == 0 ? ~UINT64_C(0) : 0;
-    x = each;
-    poly_times(&x, &top);
-    each = poly_select(q_load(upper), x, each);
-    x = poly_value_of(&top);
-    poly_times(&x, &top);
-    top = poly_factor(x);
-  }
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
-    q_store(w->powers[i], top.limb[i]);
-    q_store(w->powers[i] + Q_LANES, each.limb[i]);
-    q_store(w->powers[i] + 2 * Q_LANES, q_set(i == 0));
-  }
-  w->r[0][0] = top;
-  if (is_long) poly_powers(w, 0);
-
-  struct poly_value h = poly_zero();
-  size_t n_blocks = ((size_t)job->aad_len + 15) / 16, n_lead = -n_blocks % Q_LANES;
-  for (size_t at = 0; at < n_lead + n_blocks; at += Q_LANES) {
-    v low, high, is_there = at == 0 ? q_to_run_order(poly_lanes_from(n_lead)) : poly_ones();
-    for (size_t i = 0; i < Q_LANES; i++) {
-      size_t off = 16 * (at + i - n_lead);
-      bool is_lead = at + i < n_lead;
-      block_store_all(w->blocks[i], is_lead ? _mm_setzero_si128() : poly_end(job->aad + off, job->aad_len - off));
-    }
-    q_gather_run(w->blocks[0], &low, &high);
-    poly_times(&h, &w->r[0][0]);
-    h = poly_add(h, poly_block(low, high, is_there));
-  }
-  w->hash[0] = h;
-}
-
-/* Absorbs n_steps STEP_LEN bytes. */
-SHARED void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t n_steps, bool is_long) {
-  struct poly_value h = w->hash[0];
-  if (is_long) {
-    for (; n_steps >= POLY_MERGED; n_steps -= POLY_MERGED, p += POLY_MERGED * STEP_LEN) {
-      struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
-      POLY_UNROLL for (unsigned i = 0; i < POLY_MERGED; i++) {
-        struct poly_value x = i + 1 < POLY_MERGED ? poly_run_at(p + (POLY_MERGED - 2 - i) * STEP_LEN) : h;
-        s = poly_sum_add(s, x, &w->r[i][0]);
-      }
-      h = poly_carried(s);
-    }
-  }
-  for (; n_steps > 0; n_steps--, p += STEP_LEN) h = poly_mul_add(h, &w->r[0][0], poly_run_at(p));
-  w->hash[0] = h;
-}
-
-/* Lane i of x times w->powers[][from + i]. */
-SHARED void poly_times_powers(const struct chapoly_work *w, struct poly_value *x, size_t from) {
-  struct poly_value powers;
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) powers.limb[i] = q_to_run_order(q_load(w->powers[i] + from));
-  struct poly_factor f = poly_factor(powers);
-  poly_times(x, &f);
-}
-
-/* All lanes of x become their sum. */
-SHARED void poly_sum_lanes(struct poly_value *x) {
-  for (unsigned i = 0; i < POLY_LIMBS; i++) {
-    uint64_t lanes[Q_LANES], sum = 0;
-    q_store(lanes, x->limb[i]);
-    UNROLL for (unsigned j = 0; j < Q_LANES; j++) sum += lanes[j];
-    x->limb[i] = q_set(sum);
-  }
-}
-
-/* Absorbs the rest of the text, under STEP_LEN bytes at p, and the lengths: n blocks, 1 to Q_LANES. Lane i of the hash lacks
- * r^(Q_LANES + n - i) when it gets no block any more, else r^Q_LANES before its block, and r^(n - i) for it. */
-SHARED void chapoly_solo_finish(struct chapoly_work *w, const struct chapoly_records *rec, struct sl_stream *piece,
-                                const uint8_t *p, size_t rest) {
-  if (piece != NULL) {
-    chapoly_stream_end(w, piece, p, rest, rec->text_len[0] >= STREAM_VECTORS_LEN);
-    return;
-  }
-  struct poly_value h = w->hash[0];
-  v low, high;
-  size_t n = (rest + 15) / 16;
-  memset(w->blocks, 0, sizeof w->blocks);
-  for (size_t i = 0; i < n; i++) block_store_all(w->blocks[i], poly_end(p + 16 * i, rest - 16 * i));
-  if (n == Q_LANES) {
-    poly_times(&h, &w->r[0][0]);
-    h = poly_add(h, poly_run_at(w->blocks[0]));
-    memset(w->blocks, 0, sizeof w->blocks);
-    n = 0;
-  }
-  sl_store64_le(w->blocks[n], rec->aad_len[0]);
-  sl_store64_le(w->blocks[n] + 8, rec->text_len[0]);
-  n++;
-  q_gather_run(w->blocks[0], &low, &high);
-
-  poly_times_powers(w, &h, Q_LANES - n);
-  h = poly_add(h, poly_block(low, high, q_to_run_order(poly_lanes_before(n))));
-  poly_times_powers(w, &h, 2 * Q_LANES - n);
-  poly_sum_lanes(&h);
-  w->hash[0] = h;
-}
-
-/* ---- a group ------------------------------------------------------------------------------------------------- */
-
-/* Vectors of Poly1305 that have a record in them. */
-INLINE size_t chapoly_n_vectors(const struct chapoly_records *rec) {
-  return (rec->n + Q_LANES - 1) / Q_LANES;
-}
-
-/* Keys, nonces and counters to the lanes of the states. */
-SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_records *rec, unsigned log_width) {
-  size_t n_states = rec->width > W_LANES ? W_STATES : 1;
-  for (size_t s = 0; s < n_states; s++) {
-    v x[4], *start = w->start + 16 * s;
-    chacha_start_constants(start);
-    EACH_OF_FOUR x[i] = w_gather(rec->key + s * W_LANES + i, 0);
-    chacha_transpose(x);
-    EACH_OF_FOUR start[4 + i] = x[i];
-    EACH_OF_FOUR x[i] = w_gather(rec->key + s * W_LANES + i, 16);
-    chacha_transpose(x);
-    EACH_OF_FOUR start[8 + i] = x[i];
-    EACH_OF_FOUR x[i] = w_gather(rec->nonce + s * W_LANES + i, 0); /* the 4 bytes behind a nonce are the job's, too */
-    chacha_transpose(x);
-    EACH_OF_FOUR start[12 + (i + 1) % 4] = x[i];
-  }
-  for (size_t s = n_states; s < W_STATES; s++) memcpy(w->start + 16 * s, w->start, 16 * sizeof w->start[0]);
-  for (uint32_t s = 0; s < W_STATES; s++) w->start[16 * s + 12] = w_numbers(s * W_LANES, log_width);
-}
-
-/* r and s of every record, out of block 0, which is still words. AAD is set at the end of as many blocks as the longest
- * takes; blocks that are not there leave the 0 they find. */
-SHARED void chapoly_group_key(struct chapoly_work *w, const struct chapoly_records *rec) {
-  for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    const v *x = (const v *)w->stream + 16 * (u / 2);
-    bool half = u % 2;
-    w->r[0][u] = poly_clamped(q_from_words(x[0], x[1], half), q_from_words(x[2], x[3], half));
-    q_store(w->tag_low + Q_LANES * u, q_from_words(x[4], x[5], half));
-    q_store(w->tag_high + Q_LANES * u, q_from_words(x[6], x[7], half));
-  }
-  for (size_t u = 0; u < chapoly_n_vectors(rec) && rec->text_min >= GROUP_LONG_LEN; u++) poly_powers(w, u);
-  for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    struct poly_value h = poly_zero();
-    for (size_t off = 0, end = (rec->aad_max + 15) & ~(size_t)15; off < end; off += 16) {
-      if (rec->aad_min == rec->aad_max) {
-        size_t left = rec->aad_max - off;
-        struct poly_value b = poly_even_ends_at(rec->aad + Q_LANES * u, off, left < 16 ? left : 16);
-        h = poly_mul(poly_add(h, b), &w->r[0][u]);
-        continue;
-      }
-      size_t lead[Q_LANES];
-      UNROLL for (size_t i = 0; i < Q_LANES; i++) {
-        lead[i] = end - ((rec->aad_len[Q_LANES * u + i] + 15) & ~(uint64_t)15);
-      }
-      v is_there;
-      struct poly_value b = poly_ends_at(rec->aad + Q_LANES * u, rec->aad_len + Q_LANES * u, rec->nonce + Q_LANES * u,
-                                         off, lead, &is_there);
-      h = poly_add(h, b);
-      poly_times(&h, &w->r[0][u]);
-    }
-    w->hash[u] = h;
-  }
-}
-
-/* Absorbs bytes [from,to) of every text, whole blocks; n vectors from u on side by side. */
-INLINE void chapoly_group_steps_of(struct chapoly_work *w, const struct chapoly_records *rec, size_t u, unsigned n,
-                                   size_t from, size_t to) {
-  struct poly_value h[4];
-  UNROLL for (unsigned i = 0; i < n; i++) h[i] = w->hash[u + i];
-  for (size_t off = from; off < to; off += 16) {
-    UNROLL for (unsigned i = 0; i < n; i++) {
-      h[i] = poly_mul(poly_add(h[i], poly_blocks_at(rec->cipher + Q_LANES * (u + i), off)), &w->r[0][u + i]);
-    }
-  }
-  UNROLL for (unsigned i = 0; i < n; i++) w->hash[u + i] = h[i];
-}
-/* The same, four blocks at a time. */
-INLINE void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_records *rec, size_t u, size_t from,
-                               size_t to) {
-  struct poly_value h = w->hash[u];
-  for (size_t off = from; off < to; off += 64) {
-    const uint8_t *const *p = rec->cipher + Q_LANES * u;
-    struct poly_sum s = poly_sum_of(poly_zero());
-    POLY_UNROLL for (unsigned i = 0; i < 4; i++) {
-      struct poly_value x = poly_blocks_at(p, off + 48 - 16 * i);
-      if (i == 3) x = poly_add(x, h); /* h last: all else is early */
-      s = poly_sum_add(s, x, &w->r[i][u]);
-    }
-    h = poly_carried(s);
-  }
-  w->hash[u] = h;
-}
-_Static_assert(POLY_MERGED == 4, "a row of 64 bytes is four blocks");
-
-SHARED void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to) {
-  size_t u = 0, n = chapoly_n_vectors(rec);
-  if (rec->text_min >= GROUP_LONG_LEN) {
-    size_t rows_to = from + ((to - from) & ~(size_t)63);
-    for (; u < n; u++) chapoly_group_rows(w, rec, u, from, rows_to);
-    from = rows_to;
-    u = 0;
-  }
-  if (from == to) return;
-  for (; u + POLY_SIDE <= n; u += POLY_SIDE) chapoly_group_steps_of(w, rec, u, POLY_SIDE, from, to);
-  if (POLY_SIDE > 1 && u < n) chapoly_group_steps_of(w, rec, u, 1, from, to);
-}
-
-/* Absorbs what is left from `from` on, which is different for each record: those that have no more keep what they have.
- * Then the lengths. */
-SHARED void chapoly_group_finish(struct chapoly_work *w, const struct chapoly_records *rec, size_t from) {
-  for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    struct poly_value h = w->hash[u];
-    for (size_t off = from; off < rec->text_max; off += 16) {
-      static const size_t no_lead[Q_LANES];
-      if (rec->text_min == rec->text_max) { /* one, then, and it is not whole */
-        struct poly_value b = poly_even_ends_at(rec->cipher + Q_LANES * u, off, rec->text_max - off);
-        h = poly_mul(poly_add(h, b), &w->r[0][u]);
-        continue;
-      }
-      v is_there;
-      struct poly_value b = poly_ends_at(rec->cipher + Q_LANES * u, rec->text_len + Q_LANES * u,
-                                         rec->nonce + Q_LANES * u, off, no_lead, &is_there);
-      b = poly_add(h, b);
-      poly_times(&b, &w->r[0][u]);
-      h = poly_select(is_there, b, h);
-    }
-    v aad_len = q_load(rec->aad_len + Q_LANES * u), text_len = q_load(rec->text_len + Q_LANES * u);
-    w->hash[u] = poly_mul(poly_add(h, poly_block(aad_len, text_len, poly_ones())), &w->r[0][u]);
-  }
-}
-
-/* ---- both ---------------------------------------------------------------------------------------------------- */
+/* ---- tags and texts ---------------------------------------------------------------------------------------------- */
 
 /* Poly1305 in scalars, which is what little text has: len bytes, filled up to whole blocks with zeros. */
 SHARED void chapoly_absorb(struct sl_poly1305 *poly, const uint8_t *p, size_t len) {
@@ -474,22 +264,35 @@ SHARED void chapoly_absorb(struct sl_poly1305 *poly, const uint8_t *p, size_t le
   }
 }
 
+/* Vectors of Poly1305 that have a record in them. */
+INLINE size_t chapoly_n_vectors(const struct chapoly_records *rec) {
+  return (rec->n + Q_LANES - 1) / Q_LANES;
+}
+
 /* What the texts ought to have as tags, to w->tag_low and tag_high: the hashes, plus s, modulo 2^128. */
 SHARED void chapoly_tags(struct chapoly_work *w, const struct chapoly_records *rec) {
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    uint64_t low[Q_LANES], high[Q_LANES];
-    v l, h;
-    poly_finish(w->hash[u], &l, &h);
-    q_store(low, l);
-    q_store(high, h);
-    for (size_t i = 0; i < Q_LANES; i++) {
-      size_t lane = Q_LANES * u + i;
-      uint64_t sum = low[i] + w->tag_low[lane];
-      w->tag_high[lane] += high[i] + (sum < low[i]);
-      w->tag_low[lane] = sum;
-    }
-    sl_wipe(low, sizeof low);
-    sl_wipe(high, sizeof high);
+    uint64_t *tag_low = w->tag_low + Q_LANES * u, *tag_high = w->tag_high + Q_LANES * u;
+    v low, high, s = q_load(tag_low);
+    poly_finish(w->hash[u], &low, &high);
+    v sum = q_add(low, s);
+    v carry = q_right(q_or(q_and(low, s), q_and_not(q_or(low, s), sum)), 63);
+    q_store(tag_low, sum);
+    q_store(tag_high, q_add(q_add(high, q_load(tag_high)), carry));
+  }
+}
+
+SHARED void chapoly_verdict(struct sl_aead_job *job, uint64_t differs) {
+  sl_aead_job_verdict(job, (uint32_t)((differs | (0 - differs)) >> 63));
+}
+/* The tag, or the verdict about it. */
+INLINE void chapoly_end(struct sl_aead_job *job, uint64_t tag_low, uint64_t tag_high, bool seal) {
+  if (seal) {
+    sl_store64_le(job->tag, tag_low);
+    sl_store64_le(job->tag + 8, tag_high);
+  } else {
+    uint64_t differs = (sl_load64_le(job->tag) ^ tag_low) | (sl_load64_le(job->tag + 8) ^ tag_high);
+    chapoly_verdict(job, differs);
   }
 }
 
@@ -508,243 +311,116 @@ SHARED void chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_
   }
 }
 
-/* The last blocks of records that are all alike. */
-INLINE void chapoly_text_ends(const struct chapoly_records *rec, size_t first, size_t last, size_t off,
-                              const uint8_t (*stream)[64], bool seal) {
-  size_t len = rec->len_min - off, tail_len = rec->text_max - rec->len_min;
-  for (size_t i = first; i < last; i++) {
-    struct sl_aead_job *job = rec->job[i];
-    if (seal) {
-      row_seal_end(rec->out[i] + off, rec->in[i] + off, len, tail_len, job->tail, stream[i - first]);
-    } else {
-      uint8_t tail = row_open_end(rec->out[i] + off, rec->in[i] + off, len, tail_len, stream[i - first]);
-      if (tail_len > 0) job->tail = tail;
+/* ---- from pass to pass ---------------------------------------------------------------------------------------- */
+
+static const uint8_t chapoly_zeros[64];
+
+/* Blocks of each record in a pass. */
+INLINE size_t chapoly_per_pass(const struct chapoly_records *rec) {
+  return (size_t)PASS_BLOCKS >> rec->log_width;
+}
+
+/* Where the block of a place is in its text; of block 0: farther than any text goes. */
+INLINE size_t chapoly_off_of(const struct chapoly_records *rec, size_t base, size_t place) {
+  return 64 * (base + (place >> rec->log_width)) - 64;
+}
+
+/* What the first places of the pass at `base` take and give. */
+SHARED void chapoly_set_lanes(struct chapoly_work *w, struct chapoly_records *rec, size_t base, size_t n_places) {
+  if (rec->n == PASS_BLOCKS && base > 0 &&
+      64 * base <= rec->len_min) { /* as of most groups: one block of each record */
+    UNROLL for (size_t p = 0; p < PASS_BLOCKS; p += Q_LANES) {
+      v off = q_set(64 * (base - 1));
+      q_store(rec->lanes.in + p, q_add(q_load((const uint64_t *)(rec->in + p)), off));
+      q_store(rec->lanes.out + p, q_add(q_load((const uint64_t *)(rec->out + p)), off));
+      q_store(rec->lanes.step + p, q_set(64));
     }
+    return;
+  }
+  for (size_t p = 0; p < n_places; p++) {
+    size_t i = p & (rec->width - 1), off = chapoly_off_of(rec, base, p);
+    bool is_whole = i < rec->n && off < rec->job[i]->len && off + 64 <= rec->job[i]->len;
+    rec->lanes.in[p] = is_whole ? (uintptr_t)rec->in[i] + off : (uintptr_t)chapoly_zeros;
+    rec->lanes.out[p] = is_whole ? (uintptr_t)rec->out[i] + off : (uintptr_t)w->rest[p];
+    rec->lanes.step[p] = is_whole ? 64 * chapoly_per_pass(rec) : 0;
+    if (!is_whole) w->used |= USED_REST;
+  }
+}
+INLINE void chapoly_advance_lanes(struct chapoly_lanes *lanes) {
+  UNROLL for (size_t l = 0; l < PASS_BLOCKS; l += Q_LANES) {
+    v step = q_load(lanes->step + l);
+    q_store(lanes->in + l, q_add(q_load(lanes->in + l), step));
+    q_store(lanes->out + l, q_add(q_load(lanes->out + l), step));
   }
 }
 
-/* The blocks of a pass whose first is block `base` of each record. The states are still words. */
-SHARED void chapoly_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
-                         bool seal) {
-  for (size_t s = 0; s < n_states; s++) {
-    v *state = (v *)w->stream + 16 * s;
-    size_t block = base + s * W_LANES / rec->width, first = s * W_LANES % rec->width; /* those of lane 0 */
-    size_t last = first + W_LANES < rec->n ? first + W_LANES : rec->n;
-    if (block > 0 && last - first == W_LANES && 64 * block <= rec->len_min) {
-      chacha_xor_lanes(rec->out + first, rec->in + first, 64 * (block - 1), state);
-      continue;
-    }
-    chacha_to_bytes(state);
-    for (size_t lane = 0; lane < W_LANES; lane += rec->width, block++) {
-      const uint8_t(*stream)[64] = w->stream + s * W_LANES + lane;
-      size_t off = 64 * (block - 1);
-      if (block == 0) continue; /* the Poly1305 key */
-      if (off >= rec->text_max) break;
-      if (rec->is_even && off + 64 > rec->len_min) {
-        chapoly_text_ends(rec, first, last, off, stream, seal);
-      } else {
-        for (size_t i = first; i < last; i++) chapoly_text_block(rec->job[i], off, stream[i - first], seal);
-      }
-    }
-  }
-}
-
-/* The tag, or the verdict about it. */
-SHARED void chapoly_end(struct sl_aead_job *job, uint64_t tag_low, uint64_t tag_high, bool seal) {
-  if (seal) {
-    sl_store64_le(job->tag, tag_low);
-    sl_store64_le(job->tag + 8, tag_high);
-  } else {
-    uint64_t differs = (sl_load64_le(job->tag) ^ tag_low) | (sl_load64_le(job->tag + 8) ^ tag_high);
-    sl_aead_job_verdict(job, (uint32_t)((differs | (0 - differs)) >> 63));
-  }
-}
-
-/* n records, 1 to width, in one group. */
-static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n, size_t width, bool seal) {
-  struct chapoly_records rec;
-  unsigned log_width = (unsigned)__builtin_ctzl(width);
-  rec.cipher = seal ? (const uint8_t *const *)rec.out : rec.in;
-  rec.n = n;
-  rec.width = width;
-  rec.len_min = rec.text_min = rec.aad_min = SIZE_MAX;
-  rec.text_max = rec.aad_max = 0;
-  size_t len_max = 0;
-  for (size_t i = 0; i < n; i++) {
-    struct sl_aead_job *job = jobs[i];
-    size_t text_len = job->len + job->tail_len;
-    rec.job[i] = job;
-    rec.key[i] = job->key->mem;
-    rec.nonce[i] = job->nonce;
-    rec.aad[i] = job->aad;
-    rec.in[i] = job->in;
-    rec.out[i] = job->out;
-    rec.aad_len[i] = job->aad_len;
-    rec.text_len[i] = text_len;
-    if (job->len < rec.len_min) rec.len_min = job->len;
-    if (job->len > len_max) len_max = job->len;
-    if (text_len < rec.text_min) rec.text_min = text_len;
-    if (text_len > rec.text_max) rec.text_max = text_len;
-    if (job->aad_len < rec.aad_min) rec.aad_min = job->aad_len;
-    if (job->aad_len > rec.aad_max) rec.aad_max = job->aad_len;
-  }
-  rec.is_even = rec.text_min == rec.text_max && len_max == rec.len_min;
-  for (size_t i = n; i < width || i < W_LANES; i++) {
-    size_t like = i < width ? 0 : i - width;
-    rec.key[i] = rec.key[like];
-    rec.nonce[i] = rec.nonce[like];
-    rec.aad[i] = rec.aad[like];
-    rec.in[i] = rec.in[like];
-    rec.out[i] = rec.out[like];
-    rec.aad_len[i] = rec.aad_len[like];
-    rec.text_len[i] = rec.text_len[like];
-  }
-
-  w->used |= USED_STATES | USED_GROUP | (rec.text_min < GROUP_LONG_LEN ? 0 : USED_MERGED);
-  chapoly_group_start(w, &rec, log_width);
-  size_t common = rec.text_min & ~(size_t)15, pos = 0; /* whole blocks that all have; what has been absorbed of them */
-  size_t per_pass = PASS_BLOCKS >> log_width, n_blocks = 1 + (rec.text_max + 63) / 64;
-  bool finished = false;
-  for (size_t base = 0; base < n_blocks; base += per_pass) {
-    size_t n_states = W_STATES;
-    if (rec.width <= W_LANES && n_blocks - base <= (size_t)W_LANES >> log_width) n_states = 1;
-    chacha_pass(w, n_states, (uint32_t)per_pass);
-    if (base == 0) chapoly_group_key(w, &rec);
-    size_t end = 64 * (base + per_pass - 1), to = end < common ? end : common;
-    if (seal) chapoly_text(w, &rec, base, n_states, seal);
-    /* Poly1305 in pieces of several passes, which saves it some fetching of powers: behind or ahead. */
-    if (!seal && pos < to) to = common - to < GROUP_PIECE_LEN ? common : to + GROUP_PIECE_LEN - 64;
-    if (pos < to && (!seal || to == common || to - pos >= GROUP_PIECE_LEN)) {
-      chapoly_group_steps(w, &rec, pos, to);
-      pos = to;
-    }
-    if (!seal && !finished && end > common) {
-      chapoly_group_finish(w, &rec, common);
-      finished = true;
-    }
-    if (!seal) chapoly_text(w, &rec, base, n_states, seal);
-  }
-  if (!finished) chapoly_group_finish(w, &rec, common);
-  chapoly_tags(w, &rec);
-  for (size_t i = 0; i < rec.n; i++) chapoly_end(rec.job[i], w->tag_low[i], w->tag_high[i], seal);
-}
-
-/* A text of whole passes and one block: its last block may come from a head. */
-INLINE bool chapoly_has_odd_block(size_t text_len) {
-  return (text_len + 63) / 64 % PASS_BLOCKS == 1;
-}
-/* Whether a head saves it a pass. */
-INLINE bool chapoly_wants_head(size_t text_len) {
-  return (text_len + 63) / 64 % PASS_BLOCKS <= 1;
-}
-INLINE void chapoly_solo_last(const struct chapoly_records *rec, const struct chapoly_head *head, bool seal) {
-  chapoly_text_block(rec->job[0], (rec->text_max - 1) & ~(size_t)63, head->last, seal);
-}
-
-/* The states of the blocks from `base` on. */
-SHARED void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_job *job, unsigned n_states,
-                               uint32_t base) {
-  chacha_start_constants(w->start);
-  UNROLL for (unsigned i = 0; i < 8; i++) w->start[4 + i] = w_set(sl_load32_le(job->key->mem + 4 * i));
-  UNROLL for (unsigned i = 0; i < 3; i++) w->start[13 + i] = w_set(sl_load32_le(job->nonce + 4 * i));
-  for (unsigned s = 1; s < n_states; s++) memcpy(w->start + 16 * s, w->start, 16 * sizeof w->start[0]);
-  for (unsigned s = 0; s < n_states; s++) w->start[16 * s + 12] = w_numbers(s * W_LANES + base, 0);
-}
-
-SHARED void chapoly_solo_text(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_states,
+/* Ends of texts, whose stream is in w->rest. */
+SHARED void chapoly_text_ends(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_places,
                               bool seal) {
-  if (base > 0 && 64 * (base - 1 + n_states * W_LANES) <= rec->len_min) {
-    for (size_t s = 0; s < n_states; s++) {
-      size_t off = 64 * (base - 1 + s * W_LANES);
-      chacha_xor(rec->out[0] + off, rec->in[0] + off, (const v *)w->stream + 16 * s);
+  for (size_t p = 0; p < n_places; p++) {
+    size_t i = p & (rec->width - 1), off = chapoly_off_of(rec, base, p);
+    if (i < rec->n && off < rec->job[i]->len + rec->job[i]->tail_len && off + 64 > rec->job[i]->len) {
+      chapoly_text_block(rec->job[i], off, w->rest[p], seal);
     }
+  }
+}
+
+/* The text of the pass at `base`, n_states of them, and the next one: n_next states, or none. */
+SHARED void chapoly_turn(struct chapoly_work *w, struct chapoly_records *rec, size_t base, size_t n_states,
+                         size_t n_next, bool seal) {
+  size_t per_pass = chapoly_per_pass(rec);
+  if (base == 0 && per_pass == 1) { /* keys alone */
+    chacha_pass(w, n_next, per_pass, NULL);
+    return;
+  }
+  bool is_whole = base > 0 && 64 * (base - 1) + 64 * ((n_states * W_LANES) >> rec->log_width) <= rec->len_min;
+  if (!is_whole || rec->lanes_base != base) chapoly_set_lanes(w, rec, base, n_states * W_LANES);
+  if (W_STATES > 1 && n_states == W_STATES && n_next == W_STATES) {
+    chacha_pass(w, n_next, per_pass, &rec->lanes);
   } else {
-    chapoly_text(w, rec, base, n_states, seal);
+    for (size_t s = 0; s < n_states; s++) {
+      chacha_xor_lanes(rec->lanes.out + s * W_LANES, rec->lanes.in + s * W_LANES, w->stream + s);
+    }
+    if (n_next > 0) chacha_pass(w, n_next, per_pass, NULL);
+  }
+  if (is_whole && n_states == W_STATES) {
+    chapoly_advance_lanes(&rec->lanes);
+    rec->lanes_base = base + per_pass;
+  } else {
+    rec->lanes_base = 0;
+    if (!is_whole) chapoly_text_ends(w, rec, base, n_states * W_LANES, seal);
   }
 }
 
-/* One text by itself. A record comes with a head or without: then its first pass makes what is in one. A piece of a text in
- * pieces comes with its stream, and no AAD or tail. */
-static void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head,
-                         struct sl_stream *piece, bool seal) {
+#include "engine/x86_64/chapoly_solo.h"
+
+#include "engine/x86_64/chapoly_group.h"
+
+/* ---- long records --------------------------------------------------------------------------------------------- */
+
+/* Heads of n records at once, 1 to HEADS: place i has block 0 of record i, place HEADS + i its last one. */
+SHARED void chapoly_heads(struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n) {
   struct chapoly_records rec;
-  rec.n = rec.width = 1;
-  rec.job[0] = job;
-  rec.in[0] = job->in;
-  rec.out[0] = job->out;
-  rec.len_min = job->len;
-  rec.is_even = false;
-  rec.aad_len[0] = job->aad_len;
-  rec.text_len[0] = rec.text_max = job->len + job->tail_len;
-  const uint8_t *cipher = seal ? job->out : job->in;
-
-  size_t base = head != NULL || piece != NULL, n_blocks = 1 + (rec.text_max + 63) / 64;
-  bool has_last = head != NULL && chapoly_has_odd_block(rec.text_max), finished = false;
-  if (has_last) n_blocks--;
-  size_t n_steps = rec.text_max / STEP_LEN, pos = 0; /* pos: steps */
-  if (piece != NULL && rec.text_max < STREAM_VECTORS_LEN) n_steps = 0;
-  size_t rest = rec.text_max - STEP_LEN * n_steps;
-  bool is_long = n_steps >= SOLO_LONG_STEPS;
-  w->used |= USED_SOLO | (n_blocks - base > W_LANES ? USED_STATES : 0) | (is_long ? USED_MERGED : 0);
-  chapoly_solo_start(w, job, n_blocks - base > W_LANES ? W_STATES : 1, piece != NULL ? piece->counter : (uint32_t)base);
-  if (head != NULL) chapoly_solo_key(w, job, head->key, is_long);
-  for (; base < n_blocks; base += PASS_BLOCKS) {
-    size_t n_states = n_blocks - base <= W_LANES ? 1 : W_STATES;
-    chacha_pass(w, n_states, PASS_BLOCKS);
-    if (base == 0) {
-      uint8_t key[32]; /* block 0 is still words, each of which begins a vector */
-      for (unsigned i = 0; i < 8; i++) memcpy(key + 4 * i, (const uint8_t *)w->stream + i * sizeof(v), 4);
-      chapoly_solo_key(w, job, key, is_long);
-      sl_wipe(key, sizeof key);
-    }
-
-    size_t end = 64 * (base + PASS_BLOCKS - 1);
-    size_t to = seal ? end / STEP_LEN : (end + STEP_LEN - 1) / STEP_LEN;
-    if (to > n_steps) to = n_steps;
-    if (seal) chapoly_solo_text(w, &rec, base, n_states, seal);
-    if (seal && has_last && base + PASS_BLOCKS >= n_blocks) chapoly_solo_last(&rec, head, seal);
-    if (piece != NULL && pos == 0 && to > 0) {
-      chapoly_stream_begin(w, piece, cipher, is_long);
-      pos = 1;
-    }
-    chapoly_solo_steps(w, cipher + STEP_LEN * pos, to - pos, is_long);
-    pos = to;
-    if (!seal && !finished && end > STEP_LEN * n_steps) {
-      chapoly_solo_finish(w, &rec, piece, cipher + STEP_LEN * n_steps, rest);
-      finished = true;
-    }
-    if (!seal) chapoly_solo_text(w, &rec, base, n_states, seal);
-  }
-  if (!finished) {
-    chapoly_solo_steps(w, cipher + STEP_LEN * pos, n_steps - pos, is_long);
-    chapoly_solo_finish(w, &rec, piece, cipher + STEP_LEN * n_steps, rest);
-  }
-  if (piece != NULL) return;
-  if (!seal && has_last) chapoly_solo_last(&rec, head, seal);
-  chapoly_tags(w, &rec);
-  chapoly_end(job, w->tag_low[0], w->tag_high[0], seal);
-}
-
-/* Heads of n records at once, 1 to HEADS: lane i has block 0 of record i, lane HEADS + i its last one. */
-static void chapoly_heads(struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n) {
-  struct chapoly_records rec;
-  uint32_t counters[PASS_BLOCKS] = {0};
   rec.width = HEADS;
+  rec.log_width = 0;
   for (size_t i = 0; i < W_LANES; i++) {
-    size_t which = i % HEADS;
-    const struct sl_aead_job *job = jobs[which < n ? which : 0];
+    const struct sl_aead_job *job = jobs[i % HEADS < n ? i % HEADS : 0];
     rec.key[i] = job->key->mem;
     rec.nonce[i] = job->nonce;
-    counters[HEADS + which] = (uint32_t)((job->len + job->tail_len + 63) / 64);
   }
   w->used |= USED_STATES | USED_HEADS;
-  chapoly_group_start(w, &rec, 0);
-  for (size_t s = 0; s < W_STATES; s++) memcpy(&w->start[16 * s + 12], counters + s * W_LANES, sizeof(v));
-  chacha_pass(w, W_STATES, 0);
-  for (size_t s = 0; s < W_STATES; s++) chacha_to_bytes((v *)w->stream + 16 * s);
-  for (size_t i = 0; i < n; i++) {
-    memcpy(w->heads[i].key, w->stream[i], sizeof w->heads[i].key);
-    memcpy(w->heads[i].last, w->stream[HEADS + i], sizeof w->heads[i].last);
+  chapoly_group_start(w, &rec);
+  for (size_t l = 0; l < PASS_BLOCKS; l++) {
+    size_t place = l / W_LANES * W_LANES + lane_place(l % W_LANES), which = place % HEADS;
+    const struct sl_aead_job *job = jobs[which < n ? which : 0];
+    uint32_t counter = place < HEADS ? 0 : (uint32_t)((job->len + job->tail_len + 63) / 64);
+    memcpy((uint8_t *)&w->start[l / W_LANES * 16 + 12] + 4 * (l % W_LANES), &counter, sizeof counter);
+    rec.lanes.in[place] = (uintptr_t)chapoly_zeros;
+    rec.lanes.out[place] = (uintptr_t)(place < HEADS ? w->heads[which].key : w->heads[which].last);
+  }
+  chacha_pass(w, W_STATES, 0, NULL);
+  for (size_t s = 0; s < W_STATES; s++) {
+    chacha_xor_lanes(rec.lanes.out + s * W_LANES, rec.lanes.in + s * W_LANES, w->stream + s);
   }
 }
 
@@ -764,29 +440,6 @@ static void chapoly_solos(struct chapoly_work *w, struct sl_aead_job *const *job
       n_some = 0;
     }
   }
-}
-
-/* ---- one small record ---------------------------------------------------------------------------------------- */
-
-/* One record of which a single state has all blocks: too little for vectors of Poly1305 to pay for their powers. */
-static void chapoly_small(struct chapoly_work *w, struct sl_aead_job *job, bool seal) {
-  size_t text_len = job->len + job->tail_len;
-  uint8_t lengths[16], tag[16];
-  struct sl_poly1305 poly;
-  chapoly_solo_start(w, job, 1, 0);
-  chacha_pass(w, 1, 0);
-  chacha_to_bytes((v *)w->stream);
-  sl_poly1305_init(&poly, w->stream[0]);
-  chapoly_absorb(&poly, job->aad, job->aad_len);
-  if (!seal) chapoly_absorb(&poly, job->in, text_len);
-  for (size_t off = 0; off < text_len; off += 64) chapoly_text_block(job, off, w->stream[1 + off / 64], seal);
-  if (seal) chapoly_absorb(&poly, job->out, text_len);
-  sl_store64_le(lengths, job->aad_len);
-  sl_store64_le(lengths + 8, text_len);
-  chapoly_absorb(&poly, lengths, sizeof lengths);
-  sl_poly1305_final(&poly, tag);
-  chapoly_end(job, sl_load64_le(tag), sl_load64_le(tag + 8), seal);
-  sl_wipe(tag, sizeof tag);
 }
 
 /* ---- many records -------------------------------------------------------------------------------------------- */
@@ -856,7 +509,6 @@ SHARED void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
     for (size_t i = 0; i < n_now; i++) {
       const struct sl_aead_job *job = jobs[done + i];
       size_t blocks = (job->len + job->tail_len + 63) / 64;
-      __builtin_prefetch(job->key);
       n_blocks[i] = (uint16_t)(blocks <= SOLO_BLOCKS ? blocks : SOLO_BLOCKS + 1);
       differ |= n_blocks[i] ^ n_blocks[0];
     }

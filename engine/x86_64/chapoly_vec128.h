@@ -14,6 +14,11 @@ enum {
   Q_LANES = 2,  /* Poly1305 blocks in a vector */
 };
 
+/* The place of a state's lane (chapoly_chacha.h): [0, Q_LANES) are those of vectors 2 i, the others those of 2 i + 1. */
+static inline size_t lane_place(size_t lane) {
+  return lane / 4 * 2 + lane % 2 + (lane & 2 ? Q_LANES : 0);
+}
+
 /* ---- vectors of words: one word of the ChaCha20 state of every lane's block ---------------------------------- */
 
 static inline v w_set(uint32_t x) {
@@ -38,13 +43,14 @@ static inline v w_rotate_7(v x) {
   return _mm_or_si128(_mm_slli_epi32(x, 7), _mm_srli_epi32(x, 25));
 }
 #define w_rotate(x, n) w_rotate_##n(x)
-/* The lanes' numbers, from `first`, divided by 2^shift. */
-static inline v w_numbers(uint32_t first, unsigned shift) {
+/* The lanes' places (chapoly_chacha.h), from `first`, divided by 2^shift. */
+static inline v w_places(uint32_t first, unsigned shift) {
   v x = _mm_set_epi32(3, 2, 1, 0);
   return _mm_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
 }
-#define chacha_states(out, start, n_states) chacha_one_state(out, start)
-/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i] + off. */
+/* chapoly_two_states.h has this for more than one. */
+#define chacha_states(out, start, first, n_states, lanes) ((void)(lanes), chacha_one_state(out, start, first))
+/* 16 bytes of every fourth lane: there is one. */
 static inline v w_gather(const uint8_t *const *p, size_t off) {
   return block_load_all(p[0] + off);
 }
@@ -54,21 +60,11 @@ static inline v w_unpack_low(v a, v b) {
 static inline v w_unpack_high(v a, v b) {
   return _mm_unpackhi_epi32(a, b);
 }
-/* x[i][q] has bytes [16 q, 16 q + 16) of block i: writes all of them, block b at 64 b. */
-INLINE void w_store_blocks(uint8_t *stream, v x[4][4]) {
-  UNROLL for (unsigned i = 0; i < 16; i++) block_store_all(stream + 16 * i, x[i / 4][i % 4]);
-}
-/* out = in ^ those blocks */
-INLINE void w_xor_blocks(uint8_t *out, const uint8_t *in, v x[4][4]) {
-  UNROLL for (unsigned i = 0; i < 16; i++)
-      block_store_all(out + 16 * i, w_xor(x[i / 4][i % 4], block_load_all(in + 16 * i)));
-}
-
-/* The same, block i from and to its own text: out[i] + off = in[i] + off ^ block i. */
-INLINE void w_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, v x[4][4]) {
+/* x[i] has those of lane i: out = in ^ lane, 64 bytes each. */
+INLINE void w_xor_lanes(const uint64_t *out, const uint64_t *in, v x[4][4]) {
   UNROLL for (unsigned i = 0; i < 16; i++) {
-    size_t at = off + 16 * (i % 4);
-    block_store_all(out[i / 4] + at, w_xor(x[i / 4][i % 4], block_load_all(in[i / 4] + at)));
+    const uint8_t *from = (const uint8_t *)in[i / 4] + 16 * (i % 4);
+    block_store_all((uint8_t *)out[i / 4] + 16 * (i % 4), w_xor(x[i / 4][i % 4], block_load_all(from)));
   }
 }
 
@@ -95,6 +91,9 @@ static inline v q_sub(v a, v b) {
 static inline v q_and(v a, v b) {
   return _mm_and_si128(a, b);
 }
+static inline v q_and_not(v a, v b) {
+  return _mm_andnot_si128(b, a);
+}
 static inline v q_or(v a, v b) {
   return _mm_or_si128(a, b);
 }
@@ -114,10 +113,6 @@ static inline v q_unpack_high(v a, v b) {
 }
 #define q_left(x, n)  _mm_slli_epi64(x, n)
 #define q_right(x, n) _mm_srli_epi64(x, n)
-/* 64-bit lanes from words: low[i] + 2^32 high[i] for lanes [0, Q_LANES) or, in the other half, [Q_LANES, 2 Q_LANES). */
-static inline v q_from_words(v low, v high, bool other_half) {
-  return other_half ? _mm_unpackhi_epi32(low, high) : _mm_unpacklo_epi32(low, high);
-}
 /* The 16 bytes at p[i] + off to lane i, as two halves. */
 static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
   v even = block_load_all(p[0] + off), odd = block_load_all(p[1] + off);

@@ -14,6 +14,11 @@ enum {
   Q_LANES = 4,  /* Poly1305 blocks in a vector */
 };
 
+/* The place of a state's lane (chapoly_chacha.h): [0, Q_LANES) are those of vectors 2 i, the others those of 2 i + 1. */
+static inline size_t lane_place(size_t lane) {
+  return lane / 4 * 2 + lane % 2 + (lane & 2 ? Q_LANES : 0);
+}
+
 /* ---- vectors of words: one word of the ChaCha20 state of every lane's block ---------------------------------- */
 
 static inline v w_set(uint32_t x) {
@@ -40,15 +45,16 @@ static inline v w_rotate_7(v x) {
   return _mm256_or_si256(_mm256_slli_epi32(x, 7), _mm256_srli_epi32(x, 25));
 }
 #define w_rotate(x, n) w_rotate_##n(x)
-/* The lanes' numbers, from `first`, divided by 2^shift. */
-static inline v w_numbers(uint32_t first, unsigned shift) {
-  v x = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+/* The lanes' places (chapoly_chacha.h), from `first`, divided by 2^shift. */
+static inline v w_places(uint32_t first, unsigned shift) {
+  v x = _mm256_set_epi32(7, 6, 3, 2, 5, 4, 1, 0);
   return _mm256_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
 }
-#define chacha_states(out, start, n_states) chacha_one_state(out, start)
-/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i] + off. */
+/* chapoly_two_states.h has this for more than one. */
+#define chacha_states(out, start, first, n_states, lanes) ((void)(lanes), chacha_one_state(out, start, first))
+/* 16 bytes of every fourth lane: 128-bit lane i is those at p[2 i] + off. */
 static inline v w_gather(const uint8_t *const *p, size_t off) {
-  return _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p[0] + off)), block_load_all(p[4] + off), 1);
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p[0] + off)), block_load_all(p[2] + off), 1);
 }
 static inline v w_unpack_low(v a, v b) {
   return _mm256_unpacklo_epi32(a, b);
@@ -64,31 +70,12 @@ INLINE void w_gather_blocks(v x[4]) {
   x[2] = _mm256_permute2x128_si256(a, b, 0x31);
   x[3] = _mm256_permute2x128_si256(c, d, 0x31);
 }
-/* x[i] has those of blocks i and 4 + i: writes all of them, block b at 64 b. */
-INLINE void w_store_blocks(uint8_t *stream, v x[4][4]) {
-  UNROLL for (unsigned i = 0; i < 4; i++) {
-    w_gather_blocks(x[i]);
-    UNROLL for (unsigned j = 0; j < 4; j++)
-        _mm256_store_si256((v *)(stream + 64 * i + 256 * (j / 2) + 32 * (j % 2)), x[i][j]);
-  }
-}
-/* out = in ^ those blocks */
-INLINE void w_xor_blocks(uint8_t *out, const uint8_t *in, v x[4][4]) {
+/* x[i] has those of lanes i and 4 + i: out = in ^ lane at each lane's place, 64 bytes each. */
+INLINE void w_xor_lanes(const uint64_t *out, const uint64_t *in, v x[4][4]) {
   UNROLL for (unsigned i = 0; i < 4; i++) {
     w_gather_blocks(x[i]);
     UNROLL for (unsigned j = 0; j < 4; j++) {
-      size_t off = 64 * i + 256 * (j / 2) + 32 * (j % 2);
-      _mm256_storeu_si256((v *)(out + off), w_xor(x[i][j], _mm256_loadu_si256((const v *)(in + off))));
-    }
-  }
-}
-
-/* The same, block i from and to its own text: out[i] + off = in[i] + off ^ block i. */
-INLINE void w_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, v x[4][4]) {
-  UNROLL for (unsigned i = 0; i < 4; i++) {
-    w_gather_blocks(x[i]);
-    UNROLL for (unsigned j = 0; j < 4; j++) {
-      size_t lane = i + 4 * (j / 2), at = off + 32 * (j % 2);
+      size_t lane = lane_place(i + 4 * (j / 2)), at = 32 * (j % 2);
       _mm256_storeu_si256((v *)(out[lane] + at), w_xor(x[i][j], _mm256_loadu_si256((const v *)(in[lane] + at))));
     }
   }
@@ -117,6 +104,9 @@ static inline v q_sub(v a, v b) {
 static inline v q_and(v a, v b) {
   return _mm256_and_si256(a, b);
 }
+static inline v q_and_not(v a, v b) {
+  return _mm256_andnot_si256(b, a);
+}
 static inline v q_or(v a, v b) {
   return _mm256_or_si256(a, b);
 }
@@ -136,12 +126,6 @@ static inline v q_unpack_high(v a, v b) {
 }
 #define q_left(x, n)  _mm256_slli_epi64(x, n)
 #define q_right(x, n) _mm256_srli_epi64(x, n)
-/* 64-bit lanes from words: low[i] + 2^32 high[i] for lanes [0, Q_LANES) or, in the other half, [Q_LANES, 2 Q_LANES). */
-static inline v q_from_words(v low, v high, bool other_half) {
-  __m128i l = other_half ? _mm256_extracti128_si256(low, 1) : _mm256_castsi256_si128(low);
-  __m128i h = other_half ? _mm256_extracti128_si256(high, 1) : _mm256_castsi256_si128(high);
-  return _mm256_set_m128i(_mm_unpackhi_epi32(l, h), _mm_unpacklo_epi32(l, h));
-}
 /* The 16 bytes at p[i] + off to lane i, as two halves. */
 static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
   v even = _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p[0] + off)), block_load_all(p[2] + off), 1);

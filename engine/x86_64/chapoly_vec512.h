@@ -14,6 +14,11 @@ enum {
   Q_LANES = 8,  /* Poly1305 blocks in a vector */
 };
 
+/* The place of a state's lane (chapoly_chacha.h): [0, Q_LANES) are those of vectors 2 i, the others those of 2 i + 1. */
+static inline size_t lane_place(size_t lane) {
+  return lane / 4 * 2 + lane % 2 + (lane & 2 ? Q_LANES : 0);
+}
+
 /* ---- vectors of words: one word of the ChaCha20 state of every lane's block ---------------------------------- */
 
 static inline v w_set(uint32_t x) {
@@ -26,17 +31,17 @@ static inline v w_xor(v a, v b) {
   return _mm512_xor_si512(a, b);
 }
 #define w_rotate(x, n) _mm512_rol_epi32(x, n)
-/* The lanes' numbers, from `first`, divided by 2^shift. */
-static inline v w_numbers(uint32_t first, unsigned shift) {
-  v x = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+/* The lanes' places (chapoly_chacha.h), from `first`, divided by 2^shift. */
+static inline v w_places(uint32_t first, unsigned shift) {
+  v x = _mm512_set_epi32(15, 14, 7, 6, 13, 12, 5, 4, 11, 10, 3, 2, 9, 8, 1, 0);
   return _mm512_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
 }
-/* 16 bytes of every fourth lane: 128-bit lane i is those at p[4 i] + off. */
+/* 16 bytes of every fourth lane: 128-bit lane i is those at p[2 i] + off. */
 static inline v w_gather(const uint8_t *const *p, size_t off) {
   v x = _mm512_zextsi128_si512(block_load_all(p[0] + off));
-  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x00f0), block_load_all(p[4] + off));
-  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x0f00), block_load_all(p[8] + off));
-  return _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0xf000), block_load_all(p[12] + off));
+  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x00f0), block_load_all(p[2] + off));
+  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x0f00), block_load_all(p[4] + off));
+  return _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0xf000), block_load_all(p[6] + off));
 }
 static inline v w_unpack_low(v a, v b) {
   return _mm512_unpacklo_epi32(a, b);
@@ -53,25 +58,12 @@ INLINE void w_gather_blocks(v x[4]) {
   x[2] = _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd);
   x[3] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd);
 }
-/* x[i] has those of blocks i, 4 + i, ...: writes all of them, block b at 64 b. */
-INLINE void w_store_blocks(uint8_t *stream, v x[4][4]) {
-  UNROLL for (unsigned i = 0; i < 4; i++) {
-    w_gather_blocks(x[i]);
-    UNROLL for (unsigned j = 0; j < 4; j++) _mm512_store_si512(stream + 256 * j + 64 * i, x[i][j]);
-  }
-}
-/* out = in ^ those blocks. Stores in order: those that cross a line go well one after the other. */
-INLINE void w_xor_blocks(uint8_t *out, const uint8_t *in, v x[4][4]) {
+/* x[i] has those of lanes i, 4 + i, ...: out = in ^ lane at each lane's place, 64 bytes each. */
+INLINE void w_xor_lanes(const uint64_t *out, const uint64_t *in, v x[4][4]) {
   UNROLL for (unsigned i = 0; i < 4; i++) w_gather_blocks(x[i]);
-  UNROLL for (unsigned i = 0; i < 16; i++) {
-    _mm512_storeu_si512(out + 64 * i, w_xor(x[i % 4][i / 4], _mm512_loadu_si512(in + 64 * i)));
-  }
-}
-/* The same, block i from and to its own text: out[i] + off = in[i] + off ^ block i. */
-INLINE void w_xor_lanes(uint8_t *const *out, const uint8_t *const *in, size_t off, v x[4][4]) {
-  UNROLL for (unsigned i = 0; i < 4; i++) w_gather_blocks(x[i]);
-  UNROLL for (unsigned i = 0; i < 16; i++) {
-    _mm512_storeu_si512(out[i] + off, w_xor(x[i % 4][i / 4], _mm512_loadu_si512(in[i] + off)));
+  UNROLL for (size_t i = 0; i < 16; i++) {
+    size_t place = lane_place(i);
+    _mm512_storeu_si512((void *)out[place], w_xor(x[i % 4][i / 4], _mm512_loadu_si512((const void *)in[place])));
   }
 }
 
@@ -107,6 +99,9 @@ static inline v q_sub(v a, v b) {
 static inline v q_and(v a, v b) {
   return _mm512_and_si512(a, b);
 }
+static inline v q_and_not(v a, v b) {
+  return _mm512_andnot_si512(b, a);
+}
 static inline v q_or(v a, v b) {
   return _mm512_or_si512(a, b);
 }
@@ -122,12 +117,6 @@ static inline v q_unpack_high(v a, v b) {
 }
 #define q_left(x, n)  _mm512_slli_epi64(x, n)
 #define q_right(x, n) _mm512_srli_epi64(x, n)
-/* 64-bit lanes from words: low[i] + 2^32 high[i] for lanes [0, Q_LANES) or, in the other half, [Q_LANES, 2 Q_LANES). */
-static inline v q_from_words(v low, v high, bool other_half) {
-  __m256i l = other_half ? _mm512_extracti64x4_epi64(low, 1) : _mm512_castsi512_si256(low);
-  __m256i h = other_half ? _mm512_extracti64x4_epi64(high, 1) : _mm512_castsi512_si256(high);
-  return q_or(_mm512_cvtepu32_epi64(l), q_left(_mm512_cvtepu32_epi64(h), 32));
-}
 /* The 16 bytes at p[i] + off to lane i, as two halves. */
 static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
   v even = _mm512_zextsi128_si512(block_load_all(p[0] + off));
