@@ -6,7 +6,7 @@
 #include "engine/x86_64/chapoly_macros.h"
 
 /* The first n <= 16 bytes of p, zeros behind; nothing else is read. */
-static inline __m128i b_load(const uint8_t *p, size_t n) {
+SHARED __m128i b_load(const uint8_t *p, size_t n) {
   return block_load(p, n);
 }
 

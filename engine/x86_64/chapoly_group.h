@@ -24,6 +24,39 @@ SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_rec
   chacha_begin(w, W_STATES);
 }
 
+/* Absorbs the ends of messages p from `from` on: all `max` bytes long when they are even, else of lengths len. Lanes that have
+ * no more keep what they have; with is_lead, it is at the beginning that they have none. */
+SHARED void chapoly_group_ends(struct chapoly_work *w, const struct chapoly_records *rec, size_t u,
+                               const uint8_t *const *p, const uint64_t *len, size_t from, bool is_even, size_t max,
+                               bool is_lead) {
+  struct poly_value h = w->hash[u];
+  p += Q_LANES * u;
+  len += Q_LANES * u;
+  for (size_t off = from; off < max; off += 16) {
+    v low, high, is_there = poly_ones();
+    if (is_even) {
+      q_gather_even(p, off, max - off < 16 ? max - off : 16, &low, &high);
+    } else {
+      const uint8_t *at[Q_LANES];
+      size_t n[Q_LANES];
+      uint64_t there[Q_LANES];
+      for (size_t i = 0; i < Q_LANES; i++) {
+        size_t lead = is_lead ? ((max + 15) & ~(size_t)15) - ((len[i] + 15) & ~(uint64_t)15) : 0;
+        size_t begin = off - lead, left = len[i] - begin;
+        bool is_none = off < lead || begin >= len[i];
+        at[i] = is_none ? rec->nonce[i] : p[i] + begin; /* an address to read nothing from */
+        n[i] = is_none ? 0 : left < 16 ? left : 16;
+        there[i] = is_none ? 0 : ~UINT64_C(0);
+      }
+      q_gather_ends(at, n, &low, &high);
+      is_there = q_load(there);
+    }
+    struct poly_value x = poly_mul(poly_add(h, poly_block(low, high, is_there)), &w->r[0][u]);
+    h = poly_select(is_there, x, h);
+  }
+  w->hash[u] = h;
+}
+
 /* r and s of every record, out of block 0. AAD is set at the end of as many blocks as the longest
  * takes; blocks that are not there leave the 0 they find. */
 SHARED void chapoly_group_key(struct chapoly_work *w, const struct chapoly_records *rec) {
@@ -34,25 +67,8 @@ SHARED void chapoly_group_key(struct chapoly_work *w, const struct chapoly_recor
   }
   for (size_t u = 0; u < chapoly_n_vectors(rec) && rec->text_min >= GROUP_LONG_LEN; u++) poly_powers(w, u);
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    struct poly_value h = poly_zero();
-    for (size_t off = 0, end = (rec->aad_max + 15) & ~(size_t)15; off < end; off += 16) {
-      if (rec->aad_min == rec->aad_max) {
-        size_t left = rec->aad_max - off;
-        struct poly_value b = poly_even_ends_at(rec->aad + Q_LANES * u, off, left < 16 ? left : 16);
-        h = poly_mul(poly_add(h, b), &w->r[0][u]);
-        continue;
-      }
-      size_t lead[Q_LANES];
-      UNROLL for (size_t i = 0; i < Q_LANES; i++) {
-        lead[i] = end - ((rec->aad_len[Q_LANES * u + i] + 15) & ~(uint64_t)15);
-      }
-      v is_there;
-      struct poly_value b = poly_ends_at(rec->aad + Q_LANES * u, rec->aad_len + Q_LANES * u, rec->nonce + Q_LANES * u,
-                                         off, lead, &is_there);
-      h = poly_add(h, b);
-      poly_times(&h, &w->r[0][u]);
-    }
-    w->hash[u] = h;
+    w->hash[u] = poly_zero();
+    chapoly_group_ends(w, rec, u, rec->aad, rec->aad_len, 0, rec->aad_min == rec->aad_max, rec->aad_max, true);
   }
 }
 
@@ -103,24 +119,12 @@ SHARED void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_rec
  * Then the lengths. */
 SHARED void chapoly_group_finish(struct chapoly_work *w, const struct chapoly_records *rec, size_t from) {
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    struct poly_value h = w->hash[u];
-    for (size_t off = from; off < rec->text_max; off += 16) {
-      static const size_t no_lead[Q_LANES];
-      if (rec->text_min == rec->text_max) { /* one, then, and it is not whole */
-        struct poly_value b = poly_even_ends_at(rec->cipher + Q_LANES * u, off, rec->text_max - off);
-        h = poly_mul(poly_add(h, b), &w->r[0][u]);
-        continue;
-      }
-      v is_there;
-      struct poly_value b = poly_ends_at(rec->cipher + Q_LANES * u, rec->text_len + Q_LANES * u,
-                                         rec->nonce + Q_LANES * u, off, no_lead, &is_there);
-      b = poly_add(h, b);
-      poly_times(&b, &w->r[0][u]);
-      h = poly_select(is_there, b, h);
-    }
+    chapoly_group_ends(w, rec, u, rec->cipher, rec->text_len, from, rec->text_min == rec->text_max, rec->text_max,
+                       false);
     v aad_len = rec->is_even ? q_set(rec->aad_max) : q_load(rec->aad_len + Q_LANES * u);
     v text_len = rec->is_even ? q_set(rec->text_max) : q_load(rec->text_len + Q_LANES * u);
-    w->hash[u] = poly_mul(poly_add(h, poly_block(aad_len, text_len, poly_ones())), &w->r[0][u]);
+    struct poly_value lengths = poly_block(aad_len, text_len, poly_ones());
+    w->hash[u] = poly_mul(poly_add(w->hash[u], lengths), &w->r[0][u]);
   }
 }
 

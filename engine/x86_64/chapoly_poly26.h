@@ -8,10 +8,13 @@
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_POLY26_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_POLY26_H
 
+#include "engine/portable/poly1305.h"
+
 enum {
   POLY_LIMBS = 5,
-  POLY_MERGED = 4, /* products added before their carries are taken */
-  POLY_SIDE = 1,   /* vectors of a group side by side */
+  POLY_MERGED = 4,    /* products added before their carries are taken */
+  POLY_TOP_BITS = 24, /* where 2^128 is in the last limb */
+  POLY_SIDE = 1,      /* vectors of a group side by side */
 };
 #define POLY_UNROLL _Pragma("GCC unroll 1") /* products that are merged */
 
@@ -111,6 +114,19 @@ INLINE void poly_finish(struct poly_value x, v *low, v *high) {
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = q_select(is_less, x.limb[i], g[i]);
   *low = q_or(q_or(x.limb[0], q_left(x.limb[1], 26)), q_left(x.limb[2], 52));
   *high = q_or(q_or(q_right(x.limb[2], 12), q_left(x.limb[3], 14)), q_left(x.limb[4], 40));
+}
+
+/* Limbs that are sums of lanes, under 2^60, to those of struct sl_poly1305. */
+static inline void poly_join(uint64_t h[3], const uint64_t limb[POLY_LIMBS]) {
+  uint64_t x[POLY_LIMBS + 1] = {0};
+  for (unsigned i = 0; i < POLY_LIMBS; i++) {
+    x[i] += limb[i];
+    x[i + 1] = x[i] >> 26, x[i] &= (1 << 26) - 1;
+  }
+  x[0] += 5 * x[POLY_LIMBS]; /* times 2^130: under 2^38 */
+  h[0] = x[0] + (x[1] << 26);
+  h[1] = (h[0] >> 44) + (x[2] << 8) + (x[3] << 34 & SL_POLY1305_44), h[0] &= SL_POLY1305_44;
+  h[2] = (h[1] >> 44) + (x[3] >> 10) + (x[4] << 16), h[1] &= SL_POLY1305_44;
 }
 
 #endif

@@ -15,10 +15,13 @@
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_POLY44_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_POLY44_H
 
+#include "engine/portable/poly1305.h"
+
 enum {
   POLY_LIMBS = 3,
-  POLY_MERGED = 4, /* products added before their carries are taken */
-  POLY_SIDE = 2,   /* vectors of a group side by side */
+  POLY_MERGED = 4,    /* products added before their carries are taken */
+  POLY_TOP_BITS = 40, /* where 2^128 is in the last limb */
+  POLY_SIDE = 2,      /* vectors of a group side by side */
 };
 #define POLY_UNROLL UNROLL /* products that are merged */
 
@@ -117,6 +120,14 @@ INLINE void poly_finish(struct poly_value x, v *low, v *high) {
   x2 = q_select(is_less, x2, q_and(g2, poly_mask42()));
   *low = q_or(x0, q_left(x1, 44));
   *high = q_or(q_right(x1, 20), q_left(x2, 24));
+}
+
+/* Limbs that are sums of lanes, under 2^60, to those of struct sl_poly1305, which are the same but for their bounds. */
+static inline void poly_join(uint64_t h[3], const uint64_t limb[POLY_LIMBS]) {
+  h[1] = limb[1] + (limb[0] >> 44), h[0] = limb[0] & SL_POLY1305_44;
+  h[2] = limb[2] + (h[1] >> 44), h[1] &= SL_POLY1305_44;
+  h[0] += 5 * (h[2] >> 42), h[2] &= SL_POLY1305_42;
+  h[1] += h[0] >> 44, h[0] &= SL_POLY1305_44;
 }
 
 #endif

@@ -38,14 +38,13 @@ enum {
   HEADS = PASS_BLOCKS / 2,           /* solos whose heads are made in one pass */
   WIDTH_MIN = Q_LANES,               /* of a group: records */
   WIDTH_MAX = PASS_BLOCKS,
-  STREAM_VECTORS_LEN = 512, /* bytes: shorter pieces of a text have their Poly1305 in scalars */
   /* Where records go, by measurement: docs/kernels.md. Blocks are the text's. */
-  SOLO_BLOCKS = 48,      /* records of more are alone, however many there are */
-  SOLO_AT_MOST = 2,      /* records are alone when there are so few of their length */
-  SMALL_BLOCKS = 3,      /* one record of at most so many has its Poly1305 in scalars */
-  SOLO_LONG_STEPS = 8,   /* a record of so many merges products */
-  GROUP_PIECE_LEN = 256, /* bytes */
-  GROUP_LONG_LEN = 192,  /* bytes: so do groups whose records are all that long */
+  SOLO_BLOCKS = 48,       /* records of more are alone, however many there are */
+  SOLO_AT_MOST = 2,       /* records are alone when there are so few of their length */
+  SOLO_VECTORS_LEN = 512, /* bytes: shorter records alone have their Poly1305 in scalars */
+  SOLO_LONG_STEPS = 8,    /* a record of so many merges products */
+  GROUP_PIECE_LEN = 256,  /* bytes */
+  GROUP_LONG_LEN = 192,   /* bytes: so do groups whose records are all that long */
 };
 
 /* What a solo needs from outside its passes: key stream. */
@@ -62,9 +61,8 @@ struct chapoly_work {
   struct poly_value hash[N_VECTORS];                    /* solo: [0] */
   uint64_t tag_low[PASS_BLOCKS], tag_high[PASS_BLOCKS]; /* s, then the tags */
   struct poly_factor r[POLY_MERGED][N_VECTORS];         /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [][0] */
-  uint64_t powers[POLY_LIMBS][3 * Q_LANES]; /* solo: r^Q_LANES in all of Q_LANES, r^Q_LANES ... r^1, 1 in all */
-  uint8_t blocks[Q_LANES][16];              /* solo: message blocks put together */
-  uint8_t rest[PASS_BLOCKS][64];            /* stream of lanes that are no whole block of text */
+  struct poly_factor powers;                            /* solo: r^Q_LANES ... r^1 */
+  uint8_t rest[PASS_BLOCKS][64];                        /* stream of lanes that are no whole block of text */
   struct chapoly_head heads[HEADS];
   unsigned used; /* USED_ bits: what has to be erased */
 } __attribute__((aligned(64)));
@@ -90,10 +88,9 @@ SHARED void chapoly_work_wipe(struct chapoly_work *w) {
     chapoly_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
   if (w->used & USED_MERGED) chapoly_wipe(w->r[1], sizeof w->r - sizeof w->r[0]);
   if (w->used & USED_SOLO) {
-    chapoly_wipe(w->powers, sizeof w->powers + sizeof w->blocks);
+    chapoly_wipe(&w->powers, sizeof w->powers);
     chapoly_wipe(w->hash, sizeof w->hash[0]);
     chapoly_wipe(w->r, sizeof w->r[0][0]);
-    w->tag_low[0] = w->tag_high[0] = 0;
   }
   if (w->used & USED_REST) chapoly_wipe(w->rest, sizeof w->rest);
   if (w->used & USED_HEADS) chapoly_wipe(w->heads, sizeof w->heads);
@@ -110,7 +107,7 @@ struct chapoly_records {
   size_t n, width;
   unsigned log_width;
   bool is_even;                                         /* a group: all lengths are alike */
-  uint64_t aad_len[PASS_BLOCKS], text_len[PASS_BLOCKS]; /* text: with its tail; a group: where they are not */
+  uint64_t aad_len[PASS_BLOCKS], text_len[PASS_BLOCKS]; /* where they are not; text: with its tail */
   size_t len_min, text_min, text_max, aad_min, aad_max; /* bytes, of any record */
   size_t lanes_base; /* the pass that `lanes` is for, if all text of it is whole blocks; 0: none */
   struct chapoly_lanes lanes;
@@ -145,15 +142,9 @@ INLINE void chacha_first_key(uint8_t key[32], const struct chapoly_work *w) {
 
 /* ---- Poly1305 ------------------------------------------------------------------------------------------------ */
 
-/* Loaded at Q_LANES - i: ones from lane i on; at 2 Q_LANES - i: ones before lane i. */
-static const uint64_t poly_lanes_table[3 * 8] = {
-    [Q_LANES... 2 * Q_LANES - 1] = ~UINT64_C(0),
-};
-INLINE v poly_lanes_from(size_t i) {
-  return q_load(poly_lanes_table + Q_LANES - i);
-}
 INLINE v poly_lanes_before(size_t i) {
-  return q_load(poly_lanes_table + 2 * Q_LANES - i);
+  static const uint64_t table[2 * Q_LANES] = {[0 ... Q_LANES - 1] = ~UINT64_C(0)};
+  return q_load(table + Q_LANES - i);
 }
 
 INLINE struct poly_value poly_zero(void) {
@@ -197,36 +188,6 @@ INLINE struct poly_value poly_run_at(const uint8_t *p) {
   return poly_block(low, high, poly_ones());
 }
 
-/* A block of each lane's message, which begins lead[i] bytes behind 0 and has len[i] bytes: that at `off`, filled up with
- * zeros. Lanes that have none there are zero, in *is_there too. `nowhere` are addresses to read nothing from. */
-SHARED struct poly_value poly_ends_at(const uint8_t *const *p, const uint64_t *len, const uint8_t *const *nowhere,
-                                      size_t off, const size_t lead[Q_LANES], v *is_there) {
-  const uint8_t *at[Q_LANES];
-  size_t n[Q_LANES];
-  uint64_t there[Q_LANES];
-  v low, high;
-  UNROLL for (size_t i = 0; i < Q_LANES; i++) {
-    size_t from = off - lead[i], left = len[i] - from;
-    bool is_none = off < lead[i] || from >= len[i];
-    at[i] = is_none ? nowhere[i] : p[i] + from;
-    n[i] = is_none ? 0 : left < 16 ? left : 16;
-    there[i] = is_none ? 0 : ~UINT64_C(0);
-  }
-  q_gather_ends(at, n, &low, &high);
-  *is_there = q_load(there);
-  return poly_block(low, high, *is_there);
-}
-
-/* The same where all messages begin at 0 and have n bytes there, 1 to 16. */
-INLINE struct poly_value poly_even_ends_at(const uint8_t *const *p, size_t off, size_t n) {
-  const uint8_t *at[Q_LANES];
-  size_t n_all[Q_LANES];
-  v low, high;
-  UNROLL for (size_t i = 0; i < Q_LANES; i++) at[i] = p[i] + off, n_all[i] = n;
-  q_gather_ends(at, n_all, &low, &high);
-  return poly_block(low, high, poly_ones());
-}
-
 /* RFC 8439 2.5: some bits of r are cleared. */
 INLINE struct poly_factor poly_clamped(v low, v high) {
   low = q_and(low, q_set(UINT64_C(0x0ffffffc0fffffff)));
@@ -262,6 +223,14 @@ SHARED void chapoly_absorb(struct sl_poly1305 *poly, const uint8_t *p, size_t le
     block_store_all(block, poly_end(p + off, len - off));
     sl_poly1305_block(poly, block, 1);
   }
+}
+/* The lengths, and the tag. Wipes poly. */
+SHARED void chapoly_final(struct sl_poly1305 *poly, uint8_t tag[16], uint64_t aad_len, uint64_t text_len) {
+  uint8_t lengths[16]; /* in bytes */
+  sl_store64_le(lengths, aad_len);
+  sl_store64_le(lengths + 8, text_len);
+  chapoly_absorb(poly, lengths, sizeof lengths);
+  sl_poly1305_final(poly, tag);
 }
 
 /* Vectors of Poly1305 that have a record in them. */
@@ -430,13 +399,13 @@ static void chapoly_solos(struct chapoly_work *w, struct sl_aead_job *const *job
   size_t n_some = 0;
   for (size_t i = 0; i < n; i++) {
     if (!chapoly_wants_head(jobs[i]->len + jobs[i]->tail_len)) {
-      chapoly_solo(w, jobs[i], NULL, NULL, seal);
+      chapoly_record(w, jobs[i], NULL, seal);
     } else {
       some[n_some++] = jobs[i];
     }
     if (n_some == HEADS || i + 1 == n) {
       if (n_some > 1) chapoly_heads(w, some, n_some);
-      for (size_t j = 0; j < n_some; j++) chapoly_solo(w, some[j], n_some > 1 ? &w->heads[j] : NULL, NULL, seal);
+      for (size_t j = 0; j < n_some; j++) chapoly_record(w, some[j], n_some > 1 ? &w->heads[j] : NULL, seal);
       n_some = 0;
     }
   }
@@ -460,10 +429,7 @@ static void chapoly_groups(struct chapoly_work *w, struct sl_aead_job *const *jo
       chapoly_group(w, jobs + at, n_taken, width, seal);
     } else {
       for (size_t i = 0; i < n_taken; i++) {
-        if (n_blocks[at + i] <= SMALL_BLOCKS)
-          chapoly_small(w, jobs[at + i], seal);
-        else
-          chapoly_solo(w, jobs[at + i], NULL, NULL, seal);
+        chapoly_record(w, jobs[at + i], NULL, seal);
       }
     }
   }

@@ -4,6 +4,7 @@
 #define SEALANE_ENGINE_X86_64_CHAPOLY_VEC128_H
 
 #include "engine/x86_64/block.h"
+#include "engine/x86_64/chapoly_ends.h"
 #include "engine/x86_64/chapoly_macros.h"
 
 typedef __m128i v;
@@ -121,9 +122,16 @@ static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low,
 }
 /* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
 static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
-  v even = block_load(p[0], n[0]), odd = block_load(p[1], n[1]);
+  v even = b_load(p[0], n[0]), odd = b_load(p[1], n[1]);
   *low = _mm_unpacklo_epi64(even, odd);
   *high = _mm_unpackhi_epi64(even, odd);
+}
+/* Of the 16 bytes at p[i] + off the first n. */
+static inline void q_gather_even(const uint8_t *const p[Q_LANES], size_t off, size_t n, v *low, v *high) {
+  const uint8_t *at[Q_LANES];
+  size_t n_all[Q_LANES];
+  for (size_t i = 0; i < Q_LANES; i++) at[i] = p[i] + off, n_all[i] = n;
+  q_gather_ends(at, n_all, low, high);
 }
 /* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
@@ -141,7 +149,5 @@ static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *strea
     block_store_all(out + i, w_xor(block_load_all(in + i), block_load_all(stream + i)));
   }
 }
-
-#include "engine/x86_64/chapoly_ends.h"
 
 #endif

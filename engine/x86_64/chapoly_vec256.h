@@ -4,6 +4,7 @@
 #define SEALANE_ENGINE_X86_64_CHAPOLY_VEC256_H
 
 #include "engine/x86_64/block.h"
+#include "engine/x86_64/chapoly_ends.h"
 #include "engine/x86_64/chapoly_macros.h"
 
 typedef __m256i v;
@@ -135,10 +136,17 @@ static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low,
 }
 /* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
 static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
-  v even = _mm256_set_m128i(block_load(p[2], n[2]), block_load(p[0], n[0]));
-  v odd = _mm256_set_m128i(block_load(p[3], n[3]), block_load(p[1], n[1]));
+  v even = _mm256_set_m128i(b_load(p[2], n[2]), b_load(p[0], n[0]));
+  v odd = _mm256_set_m128i(b_load(p[3], n[3]), b_load(p[1], n[1]));
   *low = _mm256_unpacklo_epi64(even, odd);
   *high = _mm256_unpackhi_epi64(even, odd);
+}
+/* Of the 16 bytes at p[i] + off the first n. */
+static inline void q_gather_even(const uint8_t *const p[Q_LANES], size_t off, size_t n, v *low, v *high) {
+  const uint8_t *at[Q_LANES];
+  size_t n_all[Q_LANES];
+  for (size_t i = 0; i < Q_LANES; i++) at[i] = p[i] + off, n_all[i] = n;
+  q_gather_ends(at, n_all, low, high);
 }
 /* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
@@ -159,7 +167,5 @@ static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *strea
   _mm256_storeu_si256((v *)out, w_xor(a, _mm256_load_si256((const v *)stream)));
   _mm256_storeu_si256((v *)(out + 32), w_xor(b, _mm256_load_si256((const v *)(stream + 32))));
 }
-
-#include "engine/x86_64/chapoly_ends.h"
 
 #endif

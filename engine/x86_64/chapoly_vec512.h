@@ -143,6 +143,20 @@ static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n
   *low = _mm512_unpacklo_epi64(even, odd);
   *high = _mm512_unpackhi_epi64(even, odd);
 }
+/* Of the 16 bytes at p[i] + off the first n. */
+static inline void q_gather_even(const uint8_t *const p[Q_LANES], size_t off, size_t n, v *low, v *high) {
+  __mmask16 m = _cvtu32_mask16(_bzhi_u32(0xffff, (unsigned)n));
+  v even = _mm512_zextsi128_si512(_mm_maskz_loadu_epi8(m, p[0] + off));
+  v odd = _mm512_zextsi128_si512(_mm_maskz_loadu_epi8(m, p[1] + off));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0x0c), _mm_maskz_loadu_epi8(m, p[2] + off));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0x0c), _mm_maskz_loadu_epi8(m, p[3] + off));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0x30), _mm_maskz_loadu_epi8(m, p[4] + off));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0x30), _mm_maskz_loadu_epi8(m, p[5] + off));
+  even = _mm512_mask_broadcast_i64x2(even, _cvtu32_mask8(0xc0), _mm_maskz_loadu_epi8(m, p[6] + off));
+  odd = _mm512_mask_broadcast_i64x2(odd, _cvtu32_mask8(0xc0), _mm_maskz_loadu_epi8(m, p[7] + off));
+  *low = _mm512_unpacklo_epi64(even, odd);
+  *high = _mm512_unpackhi_epi64(even, odd);
+}
 /* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
 static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
   v a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + 64);
