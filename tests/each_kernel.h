@@ -48,6 +48,12 @@ static inline const char *oracle_of(enum sl_aead aead) {
   return aead == SL_CHACHA20_POLY1305 ? "chapoly_portable" : "gcm_portable";
 }
 
+static inline bool all_are(const uint8_t *p, size_t len, uint8_t value) {
+  uint8_t differs = 0;
+  for (size_t i = 0; i < len; i++) differs |= p[i] ^ value;
+  return differs == 0;
+}
+
 /* Bytes that depend on seed and place alone (splitmix64). */
 static inline void fill_random(uint8_t *out, size_t len, uint64_t seed) {
   for (size_t i = 0; i < len; i += 8) {

@@ -30,12 +30,6 @@ static struct sl_aead_key key_of(const struct aead_kernel *k) {
   return key;
 }
 
-static bool all_are(const uint8_t *p, size_t len, uint8_t value) {
-  uint8_t differs = 0;
-  for (size_t i = 0; i < len; i++) differs |= p[i] ^ value;
-  return differs == 0;
-}
-
 /* ---- every length, between guard pages ----------------------------------------------------------------------- */
 
 struct shape {

@@ -218,12 +218,6 @@ static void make_job(struct slot *s, const struct mix_key *key, uint64_t *seed) 
   spoil(s, seed);
 }
 
-static bool all_are(const uint8_t *p, size_t len, uint8_t value) {
-  uint8_t differs = 0;
-  for (size_t i = 0; i < len; i++) differs |= p[i] ^ value;
-  return differs == 0;
-}
-
 /* A job that was refused for its arguments: nothing has been written. */
 static void check_refused(const struct slot *s) {
   must(memcmp(s->in.placed, s->placed, s->in.placed_len) == 0, s, "in is untouched");

@@ -1,4 +1,5 @@
 /* test_record.c - records against libcrypto: every byte of the wire computed a second way, then opened again. */
+#include "guard.h"
 #include "unit.h"
 
 #include "engine/bytes.h"
@@ -228,6 +229,24 @@ static void bad_arguments_take_nothing(void **state) {
   sl_record_key_wipe(&key);
 }
 
+/* Not even the header of what is too short to have one is looked at; and no byte behind a record that is. */
+static void nothing_behind_the_wire_is_read(void **state) {
+  (void)state;
+  struct sl_record_key key = new_key(SL_AES_128_GCM);
+  struct sl_record r;
+  struct guard g = guard_new(64);
+  for (size_t len = 0; len < SL_RECORD_HEADER_LEN; len++)
+    assert_int_equal(sl_record_open(&r, &key, guard_before(&g, len), len, plain, sizeof plain), SL_E_ARG);
+  uint8_t *header = guard_before(&g, SL_RECORD_HEADER_LEN);
+  for (unsigned fragment_len = 0; fragment_len <= 0xffff; fragment_len += 15) {
+    sl_store16_be(header + 3, (uint16_t)fragment_len);
+    sl_err err = fragment_len == 0 ? SL_E_LENGTH : SL_E_ARG;
+    assert_int_equal(sl_record_open(&r, &key, header, SL_RECORD_HEADER_LEN, plain, sizeof plain), err);
+  }
+  assert_int_equal(key.seq, 0);
+  guard_free(&g);
+}
+
 static void keys_stop_at_their_limit(void **state) {
   (void)state;
   struct sl_record_key key = new_key(SL_AES_256_GCM);
@@ -263,6 +282,7 @@ int main(void) {
       cmocka_unit_test(any_flipped_bit_is_refused_and_leaves_zeros),
       cmocka_unit_test(inner_plaintext_rules),
       cmocka_unit_test(bad_arguments_take_nothing),
+      cmocka_unit_test(nothing_behind_the_wire_is_read),
       cmocka_unit_test(keys_stop_at_their_limit),
       cmocka_unit_test(a_bad_key_leaves_an_empty_object),
   };

@@ -9,6 +9,7 @@
 #include <sealane/batch.h>
 
 enum { PIECES_MAX = 3 };
+#define NOT_EVEN SIZE_MAX
 
 /* One direction of a connection: ours, and the count that an oracle keeps of it. */
 struct way {
@@ -119,14 +120,15 @@ static void describe_open(struct slot *s, struct way *way, uint64_t *seed) {
   must(err == SL_OK, s, "it can be described");
 }
 
-static void make_record(struct slot *s, struct way *way, size_t len_max, uint64_t *seed) {
+/* even_len: of every record of the batch, which then are alike but for their direction; or NOT_EVEN. */
+static void make_record(struct slot *s, struct way *way, size_t even_len, uint64_t *seed) {
   s->way = way;
   s->is_open = random_below(seed, 2);
   s->in_place = random_below(seed, 2);
   s->is_forged = s->is_open && random_below(seed, 8) == 0;
-  s->len = mix_len(seed, len_max);
-  size_t room = len_max - s->len, most = random_below(seed, 8) == 0 || room == 0 ? room : 1;
-  s->pad_len = random_below(seed, 4) == 0 ? random_below(seed, most + 1) : 0;
+  s->len = even_len != NOT_EVEN ? even_len : mix_len(seed, SL_RECORD_TEXT_MAX);
+  size_t room = SL_RECORD_TEXT_MAX - s->len, most = random_below(seed, 8) == 0 || room == 0 ? room : 1;
+  s->pad_len = random_below(seed, 4) == 0 && even_len == NOT_EVEN ? random_below(seed, most + 1) : 0;
   s->type = (uint8_t)(1 + random_below(seed, 255));
   fill_random(s->inner, s->len, *seed);
   make_want(s, way);
@@ -137,12 +139,6 @@ static void make_record(struct slot *s, struct way *way, size_t len_max, uint64_
     describe_seal(s, way, seed);
   }
   way->seq++;
-}
-
-static bool all_are(const uint8_t *p, size_t len, uint8_t value) {
-  uint8_t differs = 0;
-  for (size_t i = 0; i < len; i++) differs |= p[i] ^ value;
-  return differs == 0;
 }
 
 static void check_sealed(const struct slot *s) {
@@ -180,9 +176,10 @@ static void run_batch(uint64_t seed) {
   batch_seed = seed;
   const struct aead_kernel *pool;
   size_t n_pool = mix_pool(&pool, &seed), n = mix_size(&seed), n_ways = 1 + random_below(&seed, MIX_N_KEYS);
+  size_t even_len = random_below(&seed, 4) == 0 ? mix_len(&seed, 2000) : NOT_EVEN;
   for (size_t k = 0; k < n_ways; k++) way_init(&ways[k], pool, n_pool, &seed);
   for (size_t i = 0; i < n; i++) {
-    make_record(&slots[i], &ways[random_below(&seed, n_ways)], SL_RECORD_TEXT_MAX, &seed);
+    make_record(&slots[i], &ways[random_below(&seed, n_ways)], even_len, &seed);
     assert_int_equal(sl_batch_add(&batch, &slots[i].record), SL_OK);
   }
   sl_batch_run(&batch);
