@@ -1,8 +1,8 @@
 /* provider.c - sealane-bench provider: what the OpenSSL provider gains, and whether OpenSSL uses it.
  *
- * Measured are a text with EVP, call for call as libssl does a TLS 1.3 record (IV, AAD, text, end, tag), and SSL_write()
- * of libssl itself; each with OpenSSL's own provider and with Sealane's, by turns. --doctor measures nothing: it asks OpenSSL, as it is
- * configured here, which provider it takes for each algorithm. */
+ * Measured are a text with EVP, call for call as libssl does a TLS 1.3 record (IV, AAD, text, end, tag), SSL_write() of libssl
+ * itself, and a step of TLS 1.3's key schedule; each with OpenSSL's own provider and with Sealane's, by turns. --doctor
+ * measures nothing: it asks OpenSSL, as it is configured here, which provider it takes for each algorithm. */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "flags.h"
@@ -11,8 +11,10 @@
 #include "race.h"
 #include <limits.h>
 #include <openssl/conf.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/provider.h>
 #include <sealane/aead.h>
 #include <stdlib.h>
@@ -20,9 +22,9 @@
 #include <unistd.h>
 
 enum { OURS, THEIRS, BOTH };
-enum { SEAL, OPEN, WRITE, N_OPS, TEXT_MAX = 16384, TAG_LEN = 16, AAD_LEN = 5 };
+enum { SEAL, OPEN, WRITE, SCHEDULE, N_OPS, TEXT_MAX = 16384, TAG_LEN = 16, AAD_LEN = 5 };
 
-static const char *const op_names[] = {"seal", "open", "SSL_write", NULL};
+static const char *const op_names[] = {"seal", "open", "SSL_write", "TLS13-KDF", NULL};
 static const char *const provider_names[BOTH] = {"sealane", "default"};
 static const char *const evp_names[SL_AEAD_END] = {
     [SL_AES_128_GCM] = "AES-128-GCM",
@@ -86,7 +88,7 @@ static int ask_kernel(OSSL_PROVIDER *provider, void *arg) {
   return 1;
 }
 
-enum kind { CIPHER, KEYMGMT, KEYEXCH };
+enum kind { CIPHER, KEYMGMT, KEYEXCH, KDF };
 
 /* The name of the provider that OpenSSL takes; NULL when none has it. */
 static const char *taken(enum kind kind, const char *name, const char *properties) {
@@ -102,6 +104,11 @@ static const char *taken(enum kind kind, const char *name, const char *propertie
     if (keymgmt != NULL) provider = EVP_KEYMGMT_get0_provider(keymgmt);
     if (provider != NULL) text = OSSL_PROVIDER_get0_name(provider);
     EVP_KEYMGMT_free(keymgmt);
+  } else if (kind == KDF) {
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, name, properties);
+    if (kdf != NULL) provider = EVP_KDF_get0_provider(kdf);
+    if (provider != NULL) text = OSSL_PROVIDER_get0_name(provider);
+    EVP_KDF_free(kdf);
   } else {
     EVP_KEYEXCH *keyexch = EVP_KEYEXCH_fetch(NULL, name, properties);
     if (keyexch != NULL) provider = EVP_KEYEXCH_get0_provider(keyexch);
@@ -121,6 +128,7 @@ static const struct {
     {CIPHER, "ChaCha20-Poly1305", "cipher", "chacha20-poly1305"},
     {KEYMGMT, "X25519", "keys", "x25519"},
     {KEYEXCH, "X25519", "exchange", "x25519"},
+    {KDF, "TLS13-KDF", "schedule", "sha256"},
 };
 
 /* The module that a configuration names for the provider; NULL when it names none, and *is_readable. */
@@ -206,6 +214,7 @@ struct lane {
   EVP_CIPHER_CTX *ctx;
   SSL *ssl;
   struct wire *wire;
+  const char *properties;
   size_t len;
   uint8_t *in, *out;
   uint8_t tag[TAG_LEN];
@@ -248,6 +257,30 @@ static bool run_write(void *ctx, size_t n_calls) {
   for (size_t i = 0; i < n_calls; i++) {
     l->wire->begin = l->wire->end = 0;
     ok &= SSL_write_ex(l->ssl, l->in, l->len, &n) == 1 && n == l->len;
+  }
+  return ok;
+}
+
+/* A step of the key schedule, as libssl makes it: all of it anew. */
+static bool run_schedule(void *ctx, size_t n_calls) {
+  struct lane *l = ctx;
+  int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+  const char *digest = l->len == 48 ? "SHA2-384" : "SHA2-256";
+  OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t)digest, 0),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, l->in, l->len),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, (char *)(uintptr_t) "tls13 ", 6),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, (char *)(uintptr_t) "c hs traffic", 12),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_DATA, l->in + l->len, l->len),
+      OSSL_PARAM_construct_end()};
+  bool ok = true;
+  for (size_t i = 0; i < n_calls; i++) {
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", l->properties);
+    EVP_KDF_CTX *kdf_ctx = EVP_KDF_CTX_new(kdf);
+    ok &= EVP_KDF_derive(kdf_ctx, l->out, l->len, params) == 1;
+    EVP_KDF_CTX_free(kdf_ctx);
+    EVP_KDF_free(kdf);
   }
   return ok;
 }
@@ -302,9 +335,11 @@ static void print_row(struct bench *b, enum sl_aead aead, size_t op, size_t len,
 }
 
 /* ours: whether the provider offers it here; else the rows say why not. */
-static bool is_offered(struct bench *b, enum sl_aead aead, size_t op, size_t len) {
-  if (taken(CIPHER, evp_names[aead], "provider=sealane") != NULL) return true;
+static bool is_offered(struct bench *b, enum kind kind, enum sl_aead aead, size_t op, size_t len) {
+  const char *name = kind == KDF ? "TLS13-KDF" : evp_names[aead];
+  if (taken(kind, name, "provider=sealane") != NULL) return true;
   struct kernel_of of = {aead == SL_CHACHA20_POLY1305 ? "chacha20-poly1305" : "aes-gcm", NULL};
+  if (kind == KDF) of.name = "sha256";
   OSSL_PROVIDER_do_all(NULL, ask_kernel, &of);
   output_print(&b->out, "%-18s %-10s %6zu %12s not offered: %s\n", sl_aead_name(aead), op_names[op], len, "n/a",
                of.name);
@@ -321,7 +356,7 @@ static bool is_offered(struct bench *b, enum sl_aead aead, size_t op, size_t len
 }
 
 static void race(struct bench *b, enum sl_aead aead, size_t op, size_t len, struct lane *lanes) {
-  static bool (*const runs[N_OPS])(void *, size_t) = {run_seal, run_open, run_write};
+  static bool (*const runs[N_OPS])(void *, size_t) = {run_seal, run_open, run_write, run_schedule};
   struct race_lane racers[BOTH] = {{.run = runs[op], .ctx = &lanes[OURS], .n_warm_calls = 4},
                                    {.run = runs[op], .ctx = &lanes[THEIRS], .n_warm_calls = 4}};
   struct race_limits limits = {.n_rounds = 200, .seconds = b->seconds};
@@ -334,7 +369,7 @@ static void measure_evp(struct bench *b, enum sl_aead aead, size_t op) {
   for (size_t i = 0; i < b->lens.n; i++) {
     struct lane lanes[BOTH];
     memset(lanes, 0, sizeof lanes);
-    if (!is_offered(b, aead, op, b->lens.v[i])) continue;
+    if (!is_offered(b, CIPHER, aead, op, b->lens.v[i])) continue;
     for (size_t w = 0; w < BOTH; w++) make_lane(&lanes[w], evp_names[aead], provider_names[w], op, b->lens.v[i]);
     race(b, aead, op, b->lens.v[i], lanes);
     for (size_t w = 0; w < BOTH; w++) free_lane(&lanes[w]);
@@ -345,13 +380,28 @@ static void no_progress(void *ctx, size_t n_done) {
   (void)ctx, (void)n_done;
 }
 
+/* The suite's hash is what counts: a step gives as much as that has. */
+static void measure_schedule(struct bench *b, enum sl_aead aead) {
+  struct lane lanes[BOTH];
+  size_t len = aead == SL_AES_256_GCM ? 48 : 32;
+  if (!is_offered(b, KDF, aead, SCHEDULE, len)) return;
+  memset(lanes, 0, sizeof lanes);
+  for (size_t w = 0; w < BOTH; w++) {
+    lanes[w] = (struct lane){.properties = w == OURS ? "provider=sealane" : "provider=default", .len = len};
+    lanes[w].in = bench_alloc(2 * len, 1);
+    lanes[w].out = bench_alloc(len, 1);
+  }
+  race(b, aead, SCHEDULE, len, lanes);
+  for (size_t w = 0; w < BOTH; w++) free_lane(&lanes[w]);
+}
+
 /* libssl chooses its ciphers when an SSL_CTX is made, by the properties of that moment. */
 static void measure_ssl(struct bench *b, enum sl_aead aead) {
   struct identity identities[BOTH];
   struct pairs pairs[BOTH];
   struct wire wires[BOTH];
   static uint8_t memory[2 * TEXT_MAX];
-  if (!is_offered(b, aead, WRITE, b->lens.v[0])) return;
+  if (!is_offered(b, CIPHER, aead, WRITE, b->lens.v[0])) return;
   for (size_t w = 0; w < BOTH; w++) {
     if (EVP_set_default_properties(NULL, w == OURS ? "?provider=sealane" : "?provider=default") != 1)
       bench_die("cannot choose a provider: %s", why_not());
@@ -428,7 +478,7 @@ static void parse_flags(struct bench *b, int argc, char *argv[]) {
 
 static int run(int argc, char *argv[]) {
   struct bench b = {.suites = {3, {0, 1, 2}},
-                    .ops = {3, {SEAL, OPEN, WRITE}},
+                    .ops = {4, {SEAL, OPEN, WRITE, SCHEDULE}},
                     .lens = {6, {64, 256, 1024, 1350, 4096, 16384}},
                     .seconds = 0.3};
   parse_flags(&b, argc, argv);
@@ -446,6 +496,8 @@ static int run(int argc, char *argv[]) {
       for (size_t o = 0; o < b.ops.n; o++) {
         if (b.ops.v[o] == WRITE) {
           measure_ssl(&b, aead);
+        } else if (b.ops.v[o] == SCHEDULE) {
+          measure_schedule(&b, aead);
         } else {
           measure_evp(&b, aead, b.ops.v[o]);
         }

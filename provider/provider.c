@@ -68,7 +68,7 @@ bool prov_random(const struct prov *prov, uint8_t *p, size_t len) {
 /* ---- what is offered ----------------------------------------------------------------------------------------- */
 
 struct offer {
-  enum { CIPHER, KEYMGMT, KEYEXCH, N_OPERATIONS } operation;
+  enum { CIPHER, KEYMGMT, KEYEXCH, KDF, N_OPERATIONS } operation;
   const char *names, *description;
   const OSSL_DISPATCH *functions;
   enum sl_algorithm algorithm;
@@ -82,6 +82,7 @@ static const struct offer offers[] = {
     {CIPHER, "ChaCha20-Poly1305", "Sealane ChaCha20-Poly1305", prov_chacha20_poly1305, SL_ALG_CHACHA20_POLY1305},
     {KEYMGMT, "X25519:1.3.101.110", "Sealane X25519", prov_x25519_keymgmt, SL_ALG_X25519},
     {KEYEXCH, "X25519:1.3.101.110", "Sealane X25519", prov_x25519_keyexch, SL_ALG_X25519},
+    {KDF, "TLS13-KDF", "Sealane TLS13-KDF", prov_tls13_kdf, SL_ALG_SHA256},
 };
 enum { N_OFFERS = sizeof offers / sizeof offers[0] };
 
@@ -108,7 +109,7 @@ static const struct sl_kernel *worthy(enum sl_algorithm algorithm, const char **
 }
 
 static bool make_lists(struct prov *prov) {
-  OSSL_ALGORITHM **lists[N_OPERATIONS] = {&prov->ciphers, &prov->keymgmts, &prov->keyexchs};
+  OSSL_ALGORITHM **lists[N_OPERATIONS] = {&prov->ciphers, &prov->keymgmts, &prov->keyexchs, &prov->kdfs};
   for (size_t i = 0; i < N_OPERATIONS; i++) {
     *lists[i] = prov->zalloc((N_OFFERS + 1) * sizeof **lists[i], __FILE__, __LINE__);
     if (*lists[i] == NULL) return false;
@@ -132,6 +133,8 @@ static const OSSL_ALGORITHM *query_operation(void *ctx, int operation, int *no_c
     return prov->keymgmts;
   case OSSL_OP_KEYEXCH:
     return prov->keyexchs;
+  case OSSL_OP_KDF:
+    return prov->kdfs;
   default:
     return NULL;
   }
@@ -149,6 +152,7 @@ static const OSSL_PARAM gettable[] = {
     {OSSL_PROV_PARAM_STATUS, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
     {PARAM_KERNEL "aes-gcm", OSSL_PARAM_UTF8_PTR, NULL, 0, 0},
     {PARAM_KERNEL "chacha20-poly1305", OSSL_PARAM_UTF8_PTR, NULL, 0, 0},
+    {PARAM_KERNEL "sha256", OSSL_PARAM_UTF8_PTR, NULL, 0, 0},
     {PARAM_KERNEL "x25519", OSSL_PARAM_UTF8_PTR, NULL, 0, 0},
     {NULL, 0, NULL, 0, 0},
 };
@@ -221,6 +225,7 @@ static void teardown(void *ctx) {
   prov->free(prov->ciphers, __FILE__, __LINE__);
   prov->free(prov->keymgmts, __FILE__, __LINE__);
   prov->free(prov->keyexchs, __FILE__, __LINE__);
+  prov->free(prov->kdfs, __FILE__, __LINE__);
   prov->free(prov, __FILE__, __LINE__);
 }
 

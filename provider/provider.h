@@ -33,6 +33,9 @@
   X(PROV_E_TLS_IV, "invalid fixed part of a TLS nonce")                                                                \
   X(PROV_E_RECORDS, "the key has sealed as many TLS records as it may")                                                \
   X(PROV_E_CIPHER, "the text is too long, or additional data came after it")                                           \
+  X(PROV_E_DIGEST, "no digest has been set, or one that TLS 1.3 does not have")                                        \
+  X(PROV_E_MODE, "no mode of TLS13-KDF")                                                                               \
+  X(PROV_E_KDF_LENGTH, "an input is too long, or the output has another length than this step gives")                  \
   X(PROV_E_KEY, "the key is incomplete or of another kind")                                                            \
   X(PROV_E_PEER, "the peer's public key gives no secret")
 
@@ -52,7 +55,7 @@ struct prov {
   OSSL_FUNC_CRYPTO_zalloc_fn *zalloc;
   OSSL_FUNC_CRYPTO_free_fn *free;
   OSSL_FUNC_CRYPTO_clear_free_fn *clear_free;
-  OSSL_ALGORITHM *ciphers, *keymgmts, *keyexchs; /* what is offered here; NULL-terminated */
+  OSSL_ALGORITHM *ciphers, *keymgmts, *keyexchs, *kdfs; /* what is offered here; NULL-terminated */
 };
 
 /* Adds an error to OpenSSL's queue; returns 0, the core's word for failure. */
@@ -70,8 +73,9 @@ void prov_wipe_free(const struct prov *prov, void *p, size_t size);
 /* p[0..len) = random bytes of the operating system; false after an error was added. */
 bool prov_random(const struct prov *prov, uint8_t *p, size_t len);
 
-/* cipher_gcm.c, cipher_chapoly.c, x25519.c: what the core calls. */
+/* cipher_gcm.c, cipher_chapoly.c, x25519.c, kdf_tls13.c: what the core calls. */
 extern const OSSL_DISPATCH prov_aes_128_gcm[], prov_aes_256_gcm[], prov_chacha20_poly1305[];
 extern const OSSL_DISPATCH prov_x25519_keymgmt[], prov_x25519_keyexch[];
+extern const OSSL_DISPATCH prov_tls13_kdf[];
 
 #endif

@@ -1,6 +1,7 @@
 /* test_provider_life.c - the OpenSSL provider among threads, forks, library contexts, reloads and failures: it works, or says
  * why not. */
 #include "provider_pair.h"
+#include <openssl/kdf.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -86,9 +87,40 @@ static bool exchanges(OSSL_LIB_CTX *lib) {
   return ok && memcmp(secrets[0], secrets[1], KEY_LEN) == 0;
 }
 
+/* A step of TLS 1.3's key schedule, with a secret longer than TLS has. */
+static bool derives(OSSL_LIB_CTX *lib, uint8_t out[KEY_LEN]) {
+  uint8_t bytes[100] = {3};
+  int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", (char *)(uintptr_t) "SHA256", 0),
+                         OSSL_PARAM_construct_int("mode", &mode),
+                         OSSL_PARAM_construct_octet_string("key", bytes, sizeof bytes),
+                         OSSL_PARAM_construct_octet_string("label", bytes, 5),
+                         OSSL_PARAM_construct_octet_string("data", bytes, KEY_LEN),
+                         OSSL_PARAM_construct_end()};
+  EVP_KDF *kdf = EVP_KDF_fetch(lib, "TLS13-KDF", NULL);
+  EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+  bool ok = ctx != NULL && EVP_KDF_derive(ctx, out, KEY_LEN, params) == 1;
+  EVP_KDF_CTX_free(ctx);
+  EVP_KDF_free(kdf);
+  return ok;
+}
+
+static uint8_t want_derived[KEY_LEN];
+
+static bool derives_right(OSSL_LIB_CTX *lib) {
+  uint8_t got[KEY_LEN];
+  return derives(lib, got) && memcmp(got, want_derived, KEY_LEN) == 0;
+}
+
+static bool has_kdf(OSSL_LIB_CTX *lib) {
+  EVP_KDF *kdf = EVP_KDF_fetch(lib, "TLS13-KDF", NULL);
+  EVP_KDF_free(kdf);
+  return kdf != NULL;
+}
+
 /* Everything that is offered, in one library context. */
 static bool works(OSSL_LIB_CTX *lib) {
-  bool ok = true;
+  bool ok = !has_kdf(lib) || derives_right(lib);
   for (size_t i = 0; i < N_CIPHERS; i++) {
     EVP_CIPHER *cipher = EVP_CIPHER_fetch(lib, cipher_names[i], NULL);
     if (cipher != NULL) ok = ok && seals_right(cipher, i);
@@ -108,6 +140,7 @@ static int set_up(void **state) {
     assert_true(seals(cipher, &want[i]));
     EVP_CIPHER_free(cipher);
   }
+  assert_true(derives(contexts[THEIRS], want_derived));
   return 0;
 }
 
@@ -177,6 +210,8 @@ static void test_fork(void **state) {
             EVP_EncryptUpdate(maker, text, &len, text, 16) == 1;
   if (is_gcm) ok = ok && EVP_CIPHER_CTX_get_updated_iv(maker, made[me], 12) == 1;
   ok = ok && works(contexts[OURS]);
+  EVP_CIPHER_CTX_free(ctx);
+  EVP_CIPHER_CTX_free(maker);
   if (child == 0) {
     ok = ok && write(ends[1], tags[1], TAG_LEN) == TAG_LEN && write(ends[1], made[1], 12) == 12;
     _exit(ok ? 0 : 1);
@@ -189,8 +224,6 @@ static void test_fork(void **state) {
   if (is_gcm) assert_memory_not_equal(made[0], made[1], 12);
   close(ends[0]);
   close(ends[1]);
-  EVP_CIPHER_CTX_free(ctx);
-  EVP_CIPHER_CTX_free(maker);
   EVP_CIPHER_free(cipher);
 }
 
@@ -286,6 +319,7 @@ static void test_no_memory(void **state) {
     EVP_KEYMGMT *keymgmt = ok ? EVP_KEYMGMT_fetch(lib, "X25519", NULL) : NULL;
     if (keymgmt != NULL) ok = exchanges(lib);
     EVP_KEYMGMT_free(keymgmt);
+    if (ok && has_kdf(lib)) ok = derives_right(lib);
     reached = fail_at > 0 && n_allocations >= fail_at;
     if (reached) assert_false(ok);
     if (fail_at > 0 && !reached) ended = true;
@@ -312,6 +346,8 @@ static void load_errors(char *out, size_t cap) {
   }
 }
 
+static const char *own_path;
+
 /* Loads `name` from a directory in a child, whose environment a test may change; returns whether it can be loaded and works.
  * What it says goes to *why. */
 static bool loads_in_child(const char *dir, const char *name, const char *variable, const char *value, char *why,
@@ -321,10 +357,10 @@ static bool loads_in_child(const char *dir, const char *name, const char *variab
   fflush(NULL);
   pid_t child = fork();
   if (child == 0) {
-    char program[300];
-    snprintf(program, sizeof program, "%d", ends[1]);
+    char out[20];
+    snprintf(out, sizeof out, "%d", ends[1]);
     if (variable != NULL) setenv(variable, value, 1);
-    execl("/proc/self/exe", "test_provider_life", "--load", dir, name, program, (char *)NULL);
+    execl(own_path, own_path, "--load", dir, name, out, (char *)NULL);
     _exit(99);
   }
   close(ends[1]);
@@ -434,6 +470,7 @@ int main(int argc, char *argv[]) {
       cmocka_unit_test(test_bad_module), cmocka_unit_test(test_bad_environment),
   };
   if (argc == 5 && strcmp(argv[1], "--load") == 0) return load_here(argv[2], argv[3], atoi(argv[4]));
+  own_path = argv[0];
   CRYPTO_set_mem_functions(hooked_malloc, hooked_realloc, hooked_free);
   force_what_there_is();
   return cmocka_run_group_tests(tests, set_up, pair_tear_down);

@@ -206,7 +206,7 @@ class Failures(unittest.TestCase):
     def test_all_is_well(self):
         status, said = doctor()
         self.assertEqual(status, 0, said)
-        self.assertEqual(len(re.findall(r"(?m) sealane +\w+_\w+$", said)), 5)
+        self.assertEqual(len(re.findall(r"(?m) sealane +\w+_\w+$", said)), 6)
 
     def test_no_module(self):
         config = self.config("(?m)^module = .*", f"module = {FOLDER}/missing.so")
@@ -240,7 +240,7 @@ class Failures(unittest.TestCase):
         self.assert_works(CONFIG, **off)
         status, said = doctor(**off)
         self.assertEqual(status, 1)
-        self.assertEqual(len(re.findall(r" default +not offered: this CPU has only its portable kernel", said)), 5)
+        self.assertEqual(len(re.findall(r" default +not offered: this CPU has only its portable kernel", said)), 6)
 
     def test_not_preferred(self):
         config = self.config("(?m)^default_properties.*", "")
