@@ -28,15 +28,16 @@ def curl_command(context, *words):
     return [need("curl"), "-sS", "--fail", "--http1.1", "--cacert", context.certs.ca, *words]
 
 
-def check_fetched(context, host, suite, env=None):
-    """One connection, three bodies: of some bytes, of many records, of none. They arrive as they are, under this suite."""
+def check_fetched(context, host, suite, env=None, may_reconnect=False):
+    """One connection, three bodies: of some bytes, of many records, of none. They arrive as they are, under this suite. A server
+    that reloads may close a connection between two answers."""
     name, digest = context.file("300k.bin", 300_001)
     out = [context.folder / f"out{i}" for i in range(2)]
     result = run(curl_command(context, "-v", *curl_words(suite), "-o", out[0], host.url + "small.txt", "-o", out[1],
                               host.url + name), env=env or plain_env())
     check(result.status == 0, f"{host.name}: {suite}: {result}; {host.why()}")
     check(re.search(rf"SSL connection using TLSv1\.[23] / {suite}\b", result.text), f"{suite} was not chosen: {result}")
-    check(result.text.count("SSL connection using") == (1 if host.keeps_alive else 2),
+    check(result.text.count("SSL connection using") in ({1, 2} if may_reconnect else {1} if host.keeps_alive else {2}),
           f"{host.name}: {suite}: not one connection: {result}")
     check(out[0].read_text() == "small\n" and sha256(out[1]) == digest, f"{host.name}: {suite}: a file arrived changed")
 
@@ -215,7 +216,7 @@ def reload_under_load(context, host, number, n_reloads, n_downloads, mib):
             downloads.step()
         host.process.send_signal(number)
         wait_until(lambda: set(host.workers()) - set(before), 20, f"no new process after a reload: {host.why()}")
-        check_fetched(context, host, suites[0])
+        check_fetched(context, host, suites[0], may_reconnect=True)
         check_downloads(downloads.finish(), mib * MIB, digest, host)
         wait_until(lambda: not set(host.workers()) & set(before), 20, f"old processes do not end: {host.why()}")
     for suite in offered(context, (TLS13[0], TLS12[-1])):
@@ -248,7 +249,7 @@ def nginx_upgrades_its_binary(context):
                        f"no second nginx: {nginx.why()}")
             new = read_pid(nginx.folder / "pid")
             os.kill(old, signal.SIGQUIT)
-            check_fetched(context, nginx, TLS13[0])
+            check_fetched(context, nginx, TLS13[0], may_reconnect=True)
             check(maps(new, context.module) == kept, f"after an upgrade, with `env` {kept}: {nginx.why()}")
         finally:
             os.killpg(shell.pid, signal.SIGKILL)
