@@ -28,6 +28,7 @@ struct sl_stream {
   uint8_t nonce[SL_AEAD_NONCE_LEN] __attribute__((aligned(16)));
   uint32_t counter;
   uint64_t hash[8];
+  bool has_hash; /* false in kernels that make it late, as long as they have not */
   /* The room. While it is used, block and unit are empty. */
   uint16_t room_len; /* bytes of it that are used */
   uint16_t n_ahead;  /* bytes of key stream, the last ones of these; ciphertext before */

@@ -171,6 +171,51 @@ static void test_counter_goes_round(void **state) {
   each_kernel(counter_goes_round);
 }
 
+/* The end of the longest text that ChaCha20's counter has blocks for, `before` of them, after AAD and in pieces: text and tag. */
+static void end_longest(const struct sl_aead_key *key, struct sl_stream_room *room, uint8_t *out, const uint8_t *in,
+                        uint32_t before, size_t len, size_t piece_len, uint8_t tag[16]) {
+  struct sl_stream s;
+  uint8_t nonce[12] = {2};
+  assert_int_equal(sl_stream_start(&s, key, nonce, sizeof nonce), SL_OK);
+  assert_int_equal(sl_stream_aad(&s, key, in, 16), SL_OK);
+  s.counter = 0 - before;
+  s.text_len = 64 * ((UINT64_C(1) << 32) - 1 - before);
+  for (size_t at = 0, n; at < len; at += n) {
+    n = len - at < piece_len ? len - at : piece_len;
+    assert_int_equal(sl_stream_text(&s, key, room, out + at, in + at, n, false), SL_OK);
+  }
+  if (len == 64 * before) assert_int_equal(sl_stream_text(&s, key, room, out, in, 1, false), SL_E_LENGTH);
+  sl_stream_tag(&s, key, room, tag);
+}
+
+/* To the counter's end, where the next one would be 0 again; with a room, key stream is made beyond that. */
+static void longest(const struct aead_kernel *k) {
+  enum { BLOCKS = 300 };
+  static uint8_t in[64 * BLOCKS], out[64 * BLOCKS], want[64 * BLOCKS];
+  static struct sl_stream_room room;
+  uint8_t secret[32] = {1}, tag[16], want_tag[16];
+  if (k->aead != SL_CHACHA20_POLY1305) return; /* GCM's texts end before its counter is where it began */
+  const struct aead_kernel oracle = {sl_kernel_named(oracle_of(k->aead)), k->aead};
+  struct sl_aead_key key = make_key(k, secret), oracle_key = make_key(&oracle, secret);
+  fill_random(in, sizeof in, 7);
+  for (uint32_t before = 1; before <= BLOCKS; before++) {
+    for (unsigned is_short = 0; is_short < 2; is_short++) {
+      size_t len = 64 * before - 40 * is_short;
+      end_longest(&oracle_key, NULL, want, in, before, len, len, want_tag);
+      for (unsigned has_room = 0; has_room < 2; has_room++) {
+        end_longest(&key, has_room ? &room : NULL, out, in, before, len, 100, tag);
+        assert_memory_equal(out, want, len);
+        assert_memory_equal(tag, want_tag, 16);
+      }
+    }
+  }
+}
+
+static void test_longest(void **state) {
+  (void)state;
+  each_kernel(longest);
+}
+
 /* Nothing outside the piece is read or written: it ends where memory ends. */
 static void stays_inside(const struct aead_kernel *k) {
   struct guard g = guard_new(4096);
@@ -222,8 +267,9 @@ static void test_refuses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_any_nonce), cmocka_unit_test(test_counter_goes_round),
-      cmocka_unit_test(test_stays_inside), cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_cut_anywhere),       cmocka_unit_test(test_any_nonce),
+      cmocka_unit_test(test_counter_goes_round), cmocka_unit_test(test_longest),
+      cmocka_unit_test(test_stays_inside),       cmocka_unit_test(test_refuses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

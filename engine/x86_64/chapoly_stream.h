@@ -3,7 +3,8 @@
  *
  * A piece is walked over as a record by itself is (chapoly_solo.h), of which the hash is in scalars before and after, too.
  *
- * Nothing is computed when a text starts: counter 0 says that the Poly1305 key is not there yet. */
+ * Nothing is computed when a text starts: has_hash says whether the Poly1305 key is there yet. The counter cannot: behind
+ * the longest text it is 0 again. */
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_STREAM_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_STREAM_H
 
@@ -18,7 +19,7 @@ static void chapoly_stream_start(struct sl_stream *s, const struct sl_aead_key *
 
 /* The Poly1305 key, and the block that waits to be hashed. */
 SHARED void chapoly_stream_ready(struct sl_stream *s, const struct sl_aead_key *key) {
-  if (s->counter == 0) {
+  if (!s->has_hash) {
     struct chapoly_work w;
     uint8_t first[32];
     w.used = 0;
@@ -28,6 +29,7 @@ SHARED void chapoly_stream_ready(struct sl_stream *s, const struct sl_aead_key *
     sl_poly1305_init(chapoly_poly_of(s), first);
     sl_wipe(first, sizeof first);
     s->counter = 1;
+    s->has_hash = true;
     chapoly_work_wipe(&w);
   }
 }
