@@ -54,6 +54,18 @@ static void work_end(struct work *w) {
   BN_CTX_free(w->ctx);
 }
 
+/* Reads the peer's point. The decoder checks that it is one of the curve, but fails alike where memory ends. Then it has not set
+ * the point, which is at infinity, and that counts as one of the curve: the coordinates are looked at by themselves. */
+static sl_err read_point(struct work *w, const uint8_t share[SL_SHARE_MAX]) {
+  if (share[0] != POINT_CONVERSION_UNCOMPRESSED) return SL_E_KEY_SHARE; /* "legacy_form" */
+  if (EC_POINT_oct2point(w->group, w->peer, share, SL_SHARE_MAX, w->ctx) == 1) return SL_OK;
+  for (size_t i = 0; i < 2; i++) {
+    if (BN_bin2bn(share + 1 + i * COORDINATE_LEN, COORDINATE_LEN, w->x) == NULL) return SL_E_MEMORY;
+    if (BN_cmp(w->x, EC_GROUP_get0_field(w->group)) >= 0) return SL_E_KEY_SHARE;
+  }
+  return EC_POINT_is_on_curve(w->group, w->peer, w->ctx) == 0 ? SL_E_KEY_SHARE : SL_E_MEMORY;
+}
+
 sl_err sl_secp256r1_exchange(uint8_t *share, uint8_t shared[SL_EXCHANGE_SHARED_LEN],
                              const uint8_t secret[SL_EXCHANGE_SECRET_LEN], const uint8_t *peer_share) {
   struct work w = {0};
@@ -61,12 +73,9 @@ sl_err sl_secp256r1_exchange(uint8_t *share, uint8_t shared[SL_EXCHANGE_SHARED_L
   ERR_set_mark();           /* its error queue is left as the application had it */
   if (!work_begin(&w) || BN_bin2bn(secret, SL_EXCHANGE_SECRET_LEN, w.scalar) == NULL) goto out;
   BN_set_flags(w.scalar, BN_FLG_CONSTTIME);
-  /* "legacy_form" 4, and a point of the curve, which the decoder checks; the cofactor is 1, so none is of small order. */
-  if (peer_share[0] != POINT_CONVERSION_UNCOMPRESSED ||
-      EC_POINT_oct2point(w.group, w.peer, peer_share, SL_SHARE_MAX, w.ctx) != 1) {
-    err = SL_E_KEY_SHARE;
-    goto out;
-  }
+  err = read_point(&w, peer_share); /* the cofactor is 1: no point is of small order */
+  if (err) goto out;
+  err = SL_E_MEMORY;
   if (EC_POINT_mul(w.group, w.product, w.scalar, NULL, NULL, w.ctx) != 1 ||
       EC_POINT_point2oct(w.group, w.product, POINT_CONVERSION_UNCOMPRESSED, share, SL_SHARE_MAX, w.ctx) !=
           SL_SHARE_MAX ||

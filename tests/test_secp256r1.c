@@ -1,12 +1,16 @@
-/* test_secp256r1.c - secp256r1 key exchange: NIST's cases, private keys at the ends of their range, and libcrypto's own ECDH for
- * random keys. */
+/* test_secp256r1.c - secp256r1 key exchange: NIST's cases, private keys at the ends of their range, libcrypto's own ECDH for
+ * random keys, and libcrypto without memory. */
 #include "unit.h"
 #include "vectors.h"
 #include <handshake/groups.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/obj_mac.h>
 #include <openssl/rand.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SECRET_LEN = SL_EXCHANGE_SECRET_LEN, SHARED_LEN = SL_EXCHANGE_SHARED_LEN, POINT_LEN = SL_SHARE_MAX };
@@ -101,8 +105,83 @@ static void libcrypto_agrees(void **state) {
   }
 }
 
+/* Shares that are no point: of another form, at (0, 0), and a coordinate over the field's modulus. */
+static void no_point(void **state) {
+  static const struct {
+    uint8_t form, x, y;
+  } bad[] = {{4, 0x00, 0x00}, {4, 0xff, 0x00}, {4, 0x00, 0xff}, {4, 0xff, 0xff}, {0, 0x00, 0x00},
+             {2, 0x03, 0x03}, {3, 0x03, 0x03}, {6, 0x03, 0x03}, {7, 0x03, 0x03}};
+  uint8_t secret[SECRET_LEN] = {7}, peer[POINT_LEN], share[POINT_LEN], shared[SHARED_LEN];
+  (void)state;
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    peer[0] = bad[i].form;
+    memset(peer + 1, bad[i].x, 32);
+    memset(peer + 33, bad[i].y, 32);
+    memset(shared, 0xee, sizeof shared);
+    assert_int_equal(sl_secp256r1_exchange(share, shared, secret, peer), SL_E_KEY_SHARE);
+    assert_true(is_zero(shared, sizeof shared));
+    assert_int_equal(ERR_peek_error(), 0);
+  }
+}
+
+/* libcrypto's allocations: `n_left` succeed, then all fail; negative: all succeed. */
+static long n_left = -1, n_made;
+
+static bool has_memory(void) {
+  n_made++;
+  return n_left < 0 || n_left-- > 0;
+}
+static void *make(size_t len, const char *file, int line) {
+  (void)file;
+  (void)line;
+  return has_memory() ? malloc(len) : NULL;
+}
+static void *remake(void *p, size_t len, const char *file, int line) {
+  (void)file;
+  (void)line;
+  return has_memory() ? realloc(p, len) : NULL;
+}
+static void unmake(void *p, const char *file, int line) {
+  (void)file;
+  (void)line;
+  free(p);
+}
+
+/* Wherever memory ends, that is what is said, and not that a sound share is none. */
+static void no_memory(void **state) {
+  const EC_GROUP *group = *state;
+  uint8_t secret[SECRET_LEN] = {7}, peer[POINT_LEN], share[POINT_LEN], shared[SHARED_LEN];
+  assert_int_equal(
+      EC_POINT_point2oct(group, EC_GROUP_get0_generator(group), POINT_CONVERSION_UNCOMPRESSED, peer, sizeof peer, NULL),
+      POINT_LEN);
+  n_made = 0;
+  assert_int_equal(sl_secp256r1_exchange(share, shared, secret, peer), SL_OK);
+  long n = n_made;
+  assert_true(n > 20);
+  for (long i = 0; i < n; i++) {
+    memset(shared, 0xee, sizeof shared);
+    n_left = i;
+    sl_err err = sl_secp256r1_exchange(share, shared, secret, peer);
+    n_left = -1;
+    if (err != SL_E_MEMORY) fail_msg("allocation %ld of %ld failed: %s", i + 1, n, sl_err_name(err));
+    assert_true(is_zero(shared, sizeof shared));
+    assert_int_equal(ERR_peek_error(), 0);
+  }
+}
+
+static int make_group(void **state) {
+  *state = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+  return *state == NULL;
+}
+static int free_group(void **state) {
+  EC_GROUP_free(*state);
+  return 0;
+}
+
 int main(void) {
+  if (CRYPTO_set_mem_functions(make, remake, unmake) != 1) return 1;
   const struct CMUnitTest tests[] = {cmocka_unit_test(nist), cmocka_unit_test(range_of_secrets),
-                                     cmocka_unit_test(libcrypto_agrees)};
+                                     cmocka_unit_test(libcrypto_agrees), cmocka_unit_test(no_point),
+                                     cmocka_unit_test_setup_teardown(no_memory, make_group, free_group)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
