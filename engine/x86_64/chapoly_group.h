@@ -61,9 +61,9 @@ SHARED void chapoly_group_ends(struct chapoly_work *w, const struct chapoly_reco
  * takes; blocks that are not there leave the 0 they find. */
 SHARED void chapoly_group_key(struct chapoly_work *w, const struct chapoly_records *rec) {
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    w->r[0][u] = poly_clamped(chacha_pair(w, u, 0), chacha_pair(w, u, 1));
-    q_store(w->tag_low + Q_LANES * u, chacha_pair(w, u, 2));
-    q_store(w->tag_high + Q_LANES * u, chacha_pair(w, u, 3));
+    w->r[0][u] = poly_clamped(chacha_pair(w->stream, u, 0), chacha_pair(w->stream, u, 1));
+    q_store(w->tag_low + Q_LANES * u, chacha_pair(w->stream, u, 2));
+    q_store(w->tag_high + Q_LANES * u, chacha_pair(w->stream, u, 3));
   }
   for (size_t u = 0; u < chapoly_n_vectors(rec) && rec->text_min >= GROUP_LONG_LEN; u++) poly_powers(w, u);
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
@@ -101,6 +101,22 @@ INLINE void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_reco
   w->hash[u] = h;
 }
 _Static_assert(POLY_MERGED == 4, "a row of 64 bytes is four blocks");
+
+/* The rows of a pass, which are there in pairs. */
+SHARED void chapoly_group_pairs(struct chapoly_work *w, const struct chapoly_records *rec, const v *cipher) {
+  for (size_t from = 0; from < N_VECTORS; from++) {
+    size_t u = from & (rec->width / Q_LANES - 1);
+    if (u >= chapoly_n_vectors(rec)) continue;
+    struct poly_sum s = poly_sum_of(poly_zero());
+    POLY_UNROLL for (unsigned i = 0; i < 4; i++) {
+      v low = chacha_pair(cipher, from, 6 - 2 * i), high = chacha_pair(cipher, from, 7 - 2 * i);
+      struct poly_value x = poly_block(low, high, poly_ones());
+      if (i == 3) x = poly_add(x, w->hash[u]);
+      s = poly_sum_add(s, x, &w->r[i][u]);
+    }
+    w->hash[u] = poly_carried(s);
+  }
+}
 
 SHARED void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to) {
   size_t u = 0, n = chapoly_n_vectors(rec);
@@ -182,22 +198,27 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
   rec.aad_min = rec.aad_max = first->aad_len;
   if (!rec.is_even) chapoly_group_lengths(&rec);
 
-  w->used |= USED_STATES | USED_GROUP | (rec.text_min < GROUP_LONG_LEN ? 0 : USED_MERGED);
+  w->used |= USED_GROUP | (rec.text_min < GROUP_LONG_LEN ? 0 : USED_MERGED);
   chapoly_group_start(w, &rec);
   size_t common = rec.text_min & ~(size_t)15, pos = 0; /* whole blocks that all have; what has been absorbed of them */
   size_t per_pass = chapoly_per_pass(&rec), n_blocks = 1 + (rec.text_max + 63) / 64;
   size_t n_states = chapoly_group_states(&rec, n_blocks);
-  bool finished = false;
-  chacha_pass(w, n_states, per_pass, NULL);
+  bool in_pairs = W_STATES > 1 && rec.text_min >= GROUP_LONG_LEN, finished = false;
+  chacha_pass(w, n_states, per_pass, NULL, seal);
   chapoly_group_key(w, &rec);
   for (size_t base = 0, next, n_next; base < n_blocks; base = next, n_states = n_next) {
     next = base + per_pass;
     n_next = next < n_blocks ? chapoly_group_states(&rec, n_blocks - next) : 0;
     size_t end = 64 * (next - 1), to = end < common ? end : common;
+    if (in_pairs && n_states == W_STATES && n_next == W_STATES && chapoly_is_whole(&rec, base, n_states)) {
+      chapoly_group_pairs(w, &rec, chapoly_turn(w, &rec, base, n_states, n_next, seal));
+      pos = end;
+      continue;
+    }
     if (seal) chapoly_turn(w, &rec, base, n_states, n_next, seal);
     /* Poly1305 in pieces of several passes, which saves it some fetching of powers: behind or ahead. */
-    if (!seal && pos < to) to = common - to < GROUP_PIECE_LEN ? common : to + GROUP_PIECE_LEN - 64;
-    if (pos < to && (!seal || to == common || to - pos >= GROUP_PIECE_LEN)) {
+    if (!seal && !in_pairs && pos < to) to = common - to < GROUP_PIECE_LEN ? common : to + GROUP_PIECE_LEN - 64;
+    if (pos < to && (!seal || in_pairs || to == common || to - pos >= GROUP_PIECE_LEN)) {
       chapoly_group_steps(w, &rec, pos, to);
       pos = to;
     }

@@ -138,7 +138,7 @@ SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
   size_t n_states = n_blocks - base > W_LANES ? W_STATES : 1;
   w->used |= (n_steps > 0 ? USED_SOLO : 0) | (is_long ? USED_MERGED : 0);
   chapoly_solo_start(w, job->key, job->nonce, n_states, is_piece ? *piece_counter : (uint32_t)base);
-  chacha_pass(w, n_states, PASS_BLOCKS, NULL);
+  chacha_pass(w, n_states, PASS_BLOCKS, NULL, seal);
   if (!is_piece) {
     chapoly_solo_hash(poly, w, head, job);
   }

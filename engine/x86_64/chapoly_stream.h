@@ -23,8 +23,9 @@ SHARED void chapoly_stream_ready(struct sl_stream *s, const struct sl_aead_key *
     struct chapoly_work w;
     uint8_t first[32];
     w.used = 0;
+    w.stream = w.streams[W_STATES - 1];
     chapoly_solo_start(&w, key, s->nonce, 1, 0);
-    chacha_pass(&w, 1, 0, NULL);
+    chacha_pass(&w, 1, 0, NULL, true);
     chacha_first_key(first, &w);
     sl_poly1305_init(chapoly_poly_of(s), first);
     sl_wipe(first, sizeof first);
@@ -50,6 +51,7 @@ static void chapoly_stream_crypt(struct sl_stream *s, const struct sl_aead_key *
   if (is_open) memcpy(s->block, in + len - s->n_block, s->n_block); /* before it goes */
   memcpy(job.nonce, s->nonce, sizeof job.nonce);
   w.used = 0;
+  w.stream = w.streams[W_STATES - 1];
   chapoly_solo(&w, &job, NULL, chapoly_poly_of(s), &s->counter, !is_open);
   if (!is_open) memcpy(s->block, out + len - s->n_block, s->n_block);
   s->counter += (uint32_t)n_blocks;

@@ -55,23 +55,24 @@ struct chapoly_head {
 
 /* What is secret or stands for a secret of the records at work: what is used seldom at the end, for it must be erased. */
 struct chapoly_work {
+  v streams[W_STATES][16 * W_STATES];                   /* of this pass and the one before, in pairs */
   v start[16 * W_STATES];                               /* the states of this pass */
   v first[16 * W_STATES];                               /* what chacha_first_columns() makes of them */
-  v stream[16 * W_STATES];                              /* after their rounds, in pairs */
   struct poly_value hash[N_VECTORS];                    /* solo: [0] */
   uint64_t tag_low[PASS_BLOCKS], tag_high[PASS_BLOCKS]; /* s, then the tags */
   struct poly_factor r[POLY_MERGED][N_VECTORS];         /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [][0] */
   struct poly_factor powers;                            /* solo: r^Q_LANES ... r^1 */
   uint8_t rest[PASS_BLOCKS][64];                        /* stream of lanes that are no whole block of text */
   struct chapoly_head heads[HEADS];
+  v *stream;     /* that of streams[] which is of this pass */
   unsigned used; /* USED_ bits: what has to be erased */
 } __attribute__((aligned(64)));
 
 enum {
-  USED_STATES = 1, /* the second state; the first is always */
-  USED_GROUP = 2,  /* Poly1305 of a group */
-  USED_MERGED = 4, /* powers of r besides r */
-  USED_SOLO = 8,   /* Poly1305 of a solo */
+  USED_STREAMS = 1, /* both streams; the last is always */
+  USED_GROUP = 2,   /* Poly1305 of a group */
+  USED_MERGED = 4,  /* powers of r besides r */
+  USED_SOLO = 8,    /* Poly1305 of a solo */
   USED_REST = 16,
   USED_HEADS = 32,
 };
@@ -83,7 +84,9 @@ INLINE void chapoly_wipe(void *p, size_t len) {
 }
 
 SHARED void chapoly_work_wipe(struct chapoly_work *w) {
-  chapoly_wipe(w->start, offsetof(struct chapoly_work, hash));
+  if (W_STATES > 1 && w->used & USED_STREAMS) chapoly_wipe(w->streams, sizeof w->streams[0]);
+  chapoly_wipe(w->streams[W_STATES - 1],
+               offsetof(struct chapoly_work, hash) - offsetof(struct chapoly_work, streams[W_STATES - 1]));
   if (w->used & USED_GROUP)
     chapoly_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
   if (w->used & USED_MERGED) chapoly_wipe(w->r[1], sizeof w->r - sizeof w->r[0]);
@@ -121,18 +124,24 @@ INLINE void chacha_begin(struct chapoly_work *w, size_t n_states) {
 }
 
 /* The states of a pass; on to the next pass's counters. Where lanes is not NULL, with the text of the pass before; both
- * have W_STATES then. */
-SHARED void chacha_pass(struct chapoly_work *w, size_t n_states, size_t blocks_per_record,
-                        const struct chapoly_lanes *lanes) {
-  chacha_states(w->stream, w->start, w->first, n_states, lanes);
+ * have W_STATES then, and the result is the stream of that, where the ciphertext is now. */
+SHARED const v *chacha_pass(struct chapoly_work *w, size_t n_states, size_t blocks_per_record,
+                            const struct chapoly_lanes *lanes, bool seal) {
+  v *before = w->stream;
+  if (W_STATES > 1 && lanes != NULL) {
+    w->stream = before == w->streams[0] ? w->streams[1] : w->streams[0];
+    w->used |= USED_STREAMS;
+  }
+  chacha_states(w->stream, w->start, w->first, n_states, before, lanes, seal);
   for (size_t s = 0; s < n_states; s++) {
     w->start[16 * s + 12] = w_add(w->start[16 * s + 12], w_set((uint32_t)blocks_per_record));
   }
+  return before;
 }
 
-/* Vector i of pairs, for places [Q_LANES u, Q_LANES u + Q_LANES) of the pass. */
-INLINE v chacha_pair(const struct chapoly_work *w, size_t u, unsigned i) {
-  return w->stream[(2 * i + u % 2) * W_STATES + u / 2];
+/* Vector i of pairs, for places [Q_LANES u, Q_LANES u + Q_LANES) of a pass. */
+INLINE v chacha_pair(const v *stream, size_t u, unsigned i) {
+  return stream[(2 * i + u % 2) * W_STATES + u / 2];
 }
 
 /* Bytes of block 0, which is place 0, as the pass left it. */
@@ -334,23 +343,27 @@ SHARED void chapoly_text_ends(struct chapoly_work *w, const struct chapoly_recor
   }
 }
 
-/* The text of the pass at `base`, n_states of them, and the next one: n_next states, or none. */
-SHARED void chapoly_turn(struct chapoly_work *w, struct chapoly_records *rec, size_t base, size_t n_states,
-                         size_t n_next, bool seal) {
+/* Whether all text of the pass at `base` is whole blocks. */
+INLINE bool chapoly_is_whole(const struct chapoly_records *rec, size_t base, size_t n_states) {
+  return base > 0 && 64 * (base - 1) + 64 * ((n_states * W_LANES) >> rec->log_width) <= rec->len_min;
+}
+
+/* The text of the pass at `base`, n_states of them, and the next one: n_next states, or none. Where both have W_STATES > 1,
+ * and base > 0, the result is the ciphertext, in pairs. */
+SHARED const v *chapoly_turn(struct chapoly_work *w, struct chapoly_records *rec, size_t base, size_t n_states,
+                             size_t n_next, bool seal) {
   size_t per_pass = chapoly_per_pass(rec);
-  if (base == 0 && per_pass == 1) { /* keys alone */
-    chacha_pass(w, n_next, per_pass, NULL);
-    return;
-  }
-  bool is_whole = base > 0 && 64 * (base - 1) + 64 * ((n_states * W_LANES) >> rec->log_width) <= rec->len_min;
+  const v *cipher = NULL;
+  if (base == 0 && per_pass == 1) return chacha_pass(w, n_next, per_pass, NULL, seal); /* there were keys alone */
+  bool is_whole = chapoly_is_whole(rec, base, n_states);
   if (!is_whole || rec->lanes_base != base) chapoly_set_lanes(w, rec, base, n_states * W_LANES);
   if (W_STATES > 1 && n_states == W_STATES && n_next == W_STATES) {
-    chacha_pass(w, n_next, per_pass, &rec->lanes);
+    cipher = chacha_pass(w, n_next, per_pass, &rec->lanes, seal);
   } else {
     for (size_t s = 0; s < n_states; s++) {
       chacha_xor_lanes(rec->lanes.out + s * W_LANES, rec->lanes.in + s * W_LANES, w->stream + s);
     }
-    if (n_next > 0) chacha_pass(w, n_next, per_pass, NULL);
+    if (n_next > 0) chacha_pass(w, n_next, per_pass, NULL, seal);
   }
   if (is_whole && n_states == W_STATES) {
     chapoly_advance_lanes(&rec->lanes);
@@ -359,6 +372,7 @@ SHARED void chapoly_turn(struct chapoly_work *w, struct chapoly_records *rec, si
     rec->lanes_base = 0;
     if (!is_whole) chapoly_text_ends(w, rec, base, n_states * W_LANES, seal);
   }
+  return cipher;
 }
 
 #include "engine/x86_64/chapoly_solo.h"
@@ -377,7 +391,7 @@ SHARED void chapoly_heads(struct chapoly_work *w, struct sl_aead_job *const *job
     rec.key[i] = job->key->mem;
     rec.nonce[i] = job->nonce;
   }
-  w->used |= USED_STATES | USED_HEADS;
+  w->used |= USED_HEADS;
   chapoly_group_start(w, &rec);
   for (size_t l = 0; l < PASS_BLOCKS; l++) {
     size_t place = l / W_LANES * W_LANES + lane_place(l % W_LANES), which = place % HEADS;
@@ -387,7 +401,7 @@ SHARED void chapoly_heads(struct chapoly_work *w, struct sl_aead_job *const *job
     rec.lanes.in[place] = (uintptr_t)chapoly_zeros;
     rec.lanes.out[place] = (uintptr_t)(place < HEADS ? w->heads[which].key : w->heads[which].last);
   }
-  chacha_pass(w, W_STATES, 0, NULL);
+  chacha_pass(w, W_STATES, 0, NULL, true);
   for (size_t s = 0; s < W_STATES; s++) {
     chacha_xor_lanes(rec.lanes.out + s * W_LANES, rec.lanes.in + s * W_LANES, w->stream + s);
   }
@@ -411,7 +425,22 @@ static void chapoly_solos(struct chapoly_work *w, struct sl_aead_job *const *job
   }
 }
 
+/* Long records, and whether they have the same number of blocks. */
+SHARED void chapoly_longs(struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n, bool are_alike,
+                          bool seal) {
+  size_t at = 0;
+  for (size_t width = WIDTH_MAX; width >= WIDTH_MIN && are_alike; width /= 2) {
+    for (; n - at >= width; at += width) chapoly_group(w, jobs + at, width, width, seal);
+  }
+  chapoly_solos(w, jobs + at, n - at, seal);
+}
+
 /* ---- many records -------------------------------------------------------------------------------------------- */
+
+/* Blocks of text. */
+INLINE size_t chapoly_n_blocks(const struct sl_aead_job *job) {
+  return (job->len + job->tail_len + 63) / 64;
+}
 
 /* Jobs of which none is long, longest first, in groups as wide as records of nearly one length go. */
 static void chapoly_groups(struct chapoly_work *w, struct sl_aead_job *const *jobs, const uint16_t *n_blocks, size_t n,
@@ -463,27 +492,30 @@ INLINE void chapoly_sorted(struct chapoly_work *w, struct sl_aead_job *const *jo
     sorted_n_blocks[at] = n_blocks[i];
   }
   chapoly_groups(w, order, sorted_n_blocks, n_short, seal);
-  chapoly_solos(w, order + n_short, n_long, seal);
+  size_t differ = 0;
+  for (size_t i = n_short; i < n; i++) differ |= chapoly_n_blocks(order[i]) ^ chapoly_n_blocks(order[n - 1]);
+  chapoly_longs(w, order + n_short, n_long, differ == 0, seal);
 }
 
 SHARED void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
   struct chapoly_work w;
   w.used = 0;
+  w.stream = w.streams[W_STATES - 1];
   for (size_t done = 0, n_now; done < n; done += n_now) {
-    uint16_t n_blocks[JOBS_AT_ONCE] = {0}, differ = 0;
+    uint16_t n_blocks[JOBS_AT_ONCE];
+    size_t differ = 0, first = chapoly_n_blocks(jobs[done]);
     n_now = n - done < JOBS_AT_ONCE ? n - done : JOBS_AT_ONCE;
     for (size_t i = 0; i < n_now; i++) {
-      const struct sl_aead_job *job = jobs[done + i];
-      size_t blocks = (job->len + job->tail_len + 63) / 64;
+      size_t blocks = chapoly_n_blocks(jobs[done + i]);
       n_blocks[i] = (uint16_t)(blocks <= SOLO_BLOCKS ? blocks : SOLO_BLOCKS + 1);
-      differ |= n_blocks[i] ^ n_blocks[0];
+      differ |= blocks ^ first;
     }
     if (differ != 0) {
       chapoly_sorted(&w, jobs + done, n_blocks, n_now, seal);
-    } else if (n_blocks[0] <= SOLO_BLOCKS) {
+    } else if (first <= SOLO_BLOCKS) {
       chapoly_groups(&w, jobs + done, n_blocks, n_now, seal);
     } else {
-      chapoly_solos(&w, jobs + done, n_now, seal);
+      chapoly_longs(&w, jobs + done, n_now, true, seal);
     }
   }
   chapoly_work_wipe(&w);

@@ -50,7 +50,8 @@ static inline v w_places(uint32_t first, unsigned shift) {
   return _mm_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
 }
 /* chapoly_two_states.h has this for more than one. */
-#define chacha_states(out, start, first, n_states, lanes) ((void)(lanes), chacha_one_state(out, start, first))
+#define chacha_states(out, start, first, n_states, stream, lanes, seal)                                                \
+  ((void)(stream), (void)(lanes), (void)(seal), chacha_one_state(out, start, first))
 /* 16 bytes of every fourth lane: there is one. */
 static inline v w_gather(const uint8_t *const *p, size_t off) {
   return block_load_all(p[0] + off);

@@ -52,7 +52,8 @@ static inline v w_places(uint32_t first, unsigned shift) {
   return _mm256_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
 }
 /* chapoly_two_states.h has this for more than one. */
-#define chacha_states(out, start, first, n_states, lanes) ((void)(lanes), chacha_one_state(out, start, first))
+#define chacha_states(out, start, first, n_states, stream, lanes, seal)                                                \
+  ((void)(stream), (void)(lanes), (void)(seal), chacha_one_state(out, start, first))
 /* 16 bytes of every fourth lane: 128-bit lane i is those at p[2 i] + off. */
 static inline v w_gather(const uint8_t *const *p, size_t off) {
   return _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p[0] + off)), block_load_all(p[2] + off), 1);
