@@ -127,8 +127,7 @@ SHARED void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_rec
     u = 0;
   }
   if (from == to) return;
-  for (; u + POLY_SIDE <= n; u += POLY_SIDE) chapoly_group_steps_of(w, rec, u, POLY_SIDE, from, to);
-  if (POLY_SIDE > 1 && u < n) chapoly_group_steps_of(w, rec, u, 1, from, to);
+  for (; u < n; u += POLY_SIDE) chapoly_group_steps_of(w, rec, u, POLY_SIDE, from, to); /* N_VECTORS is even */
 }
 
 /* Absorbs what is left from `from` on, which is different for each record: those that have no more keep what they have.
