@@ -248,6 +248,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest first[] = {cmocka_unit_test(every_subset_of_features)};
   const struct CMUnitTest tests[] = {cmocka_unit_test(mixes), cmocka_unit_test(one_bad_in_every_place)};
   mix_arguments(argc, argv);
-  int n_failed = cmocka_run_group_tests(first, NULL, NULL);
+  /* Where kernels are forced the subsets would be those of every other run. */
+  int n_failed = getenv("SEALANE_KERNELS") == NULL ? cmocka_run_group_tests(first, NULL, NULL) : 0;
   return n_failed + cmocka_run_group_tests(tests, setup, NULL);
 }
