@@ -15,6 +15,9 @@ enum {
   TLS_EXPLICIT_LEN = 8,
 };
 
+/* OpenSSL has it from 3.4 on; 3.0's headers do not know the name. */
+#define PARAM_IV_GENERATED "iv-generated"
+
 /* What has become of the IV. */
 enum iv_state {
   IV_NONE,
@@ -26,7 +29,9 @@ enum iv_state {
 struct gcm {
   struct cipher c;
   enum iv_state iv_state;
-  bool has_tag_len, has_tls_aad, counts; /* counts: `iv` goes up by one with each text */
+  bool has_tag_len, has_tls_aad;
+  bool counts;      /* `iv` goes up by one with each text */
+  bool iv_was_made; /* at random, all of one or a part, since the context was made */
   size_t tag_len, iv_len;
   uint64_t n_records; /* sealed with this key */
   uint8_t iv[IV_MAX];
@@ -95,6 +100,7 @@ static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t
     if (g->c.is_open || g->iv_len < IV_DEFAULT_LEN) return prov_fail(g->c.prov, PROV_E_NO_IV);
     if (!prov_random(g->c.prov, g->iv, g->iv_len)) return 0;
     g->iv_state = IV_SET;
+    g->iv_was_made = true;
   }
   if (g->iv_state == IV_SET && !start(g)) return 0;
 
@@ -190,6 +196,7 @@ static int set_tls_fixed(struct gcm *g, const OSSL_PARAM *p) {
     }
     memcpy(g->iv, p->data, len);
     if (!g->c.is_open && !prov_random(g->c.prov, g->iv + len, g->iv_len - len)) return 0;
+    if (!g->c.is_open) g->iv_was_made = true;
   }
   g->counts = true;
   g->iv_state = IV_SET;
@@ -264,6 +271,9 @@ static int get_tag_len(struct gcm *g, OSSL_PARAM *p) {
 static int get_tls_pad(struct gcm *g, OSSL_PARAM *p) {
   return get_number(g, p, g->c.tls_pad);
 }
+static int get_iv_was_made(struct gcm *g, OSSL_PARAM *p) {
+  return get_number(g, p, g->iv_was_made);
+}
 static int get_iv(struct gcm *g, OSSL_PARAM *p) {
   if (g->iv_state == IV_NONE) return prov_fail(g->c.prov, PROV_E_NO_IV);
   if (g->iv_len > p->data_size) return prov_fail(g->c.prov, PROV_E_IV_LENGTH);
@@ -294,6 +304,7 @@ static int gcm_get_ctx_params(void *ctx, OSSL_PARAM params[]) {
       {OSSL_CIPHER_PARAM_IV, get_iv},
       {OSSL_CIPHER_PARAM_UPDATED_IV, get_iv},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, get_next_iv},
+      {PARAM_IV_GENERATED, get_iv_was_made},
   };
   for (OSSL_PARAM *p = params; p != NULL && p->key != NULL; p++) {
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -315,6 +326,7 @@ static const OSSL_PARAM *gcm_gettable_ctx_params(void *ctx, void *prov) {
       {OSSL_CIPHER_PARAM_AEAD_TAG, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {PARAM_IV_GENERATED, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(unsigned), 0},
       {NULL, 0, NULL, 0, 0},
   };
   (void)ctx, (void)prov;

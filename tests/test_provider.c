@@ -262,6 +262,7 @@ static void call_odd_params(struct pair *p) {
   size_t return_size[BOTH];
   static const unsigned types[] = {OSSL_PARAM_INTEGER, OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_OCTET_STRING};
   bool is_number = type < 2;
+  if (!has_data && is_number) return; /* of which types this is allowed depends on OpenSSL's version */
   if (is_number) size = below(p, 2) ? 4 : 8;
   if (!p->has_iv && strstr(name, "iv") != NULL && kind == 1) return;
   bool is_tag = strcmp(name, "tag") == 0;
@@ -520,7 +521,7 @@ static void test_cipher_params(void **state) {
       lists_agree("settable", EVP_CIPHER_settable_ctx_params(cipher[OURS]),
                   EVP_CIPHER_settable_ctx_params(cipher[THEIRS]), NULL);
       lists_agree("gettable", EVP_CIPHER_gettable_ctx_params(cipher[OURS]),
-                  EVP_CIPHER_gettable_ctx_params(cipher[THEIRS]), NULL);
+                  EVP_CIPHER_gettable_ctx_params(cipher[THEIRS]), "iv-generated");
       char all[BOTH][200] = {"", ""};
       for (int w = 0; w < BOTH; w++) EVP_CIPHER_names_do_all(cipher[w], add_name, all[w]);
       assert_int_equal(strlen(all[OURS]), strlen(all[THEIRS])); /* in whatever order */
@@ -573,14 +574,20 @@ static void test_made_iv(void **state) {
   int len;
   EVP_CIPHER *cipher = fetch_cipher(OURS, cipher_names[0]);
   if (cipher == NULL) return;
+  unsigned was_made;
+  OSSL_PARAM question[] = {OSSL_PARAM_construct_uint("iv-generated", &was_made), OSSL_PARAM_construct_end()};
   EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
   for (int i = 0; i < 2; i++) {
     assert_int_equal(EVP_CIPHER_CTX_reset(ctx), 1);
     assert_int_equal(EVP_EncryptInit_ex(ctx, cipher, NULL, key, NULL), 1);
+    assert_int_equal(EVP_CIPHER_CTX_get_params(ctx, question), 1);
+    assert_int_equal(was_made, 0);
     assert_int_equal(EVP_EncryptUpdate(ctx, text[i], &len, text[i], 40), 1);
     assert_int_equal(EVP_EncryptFinal_ex(ctx, text[i], &len), 1);
     assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, tag), 1);
     assert_int_equal(EVP_CIPHER_CTX_get_updated_iv(ctx, iv[i], 12), 1);
+    assert_int_equal(EVP_CIPHER_CTX_get_params(ctx, question), 1);
+    assert_int_equal(was_made, 1);
   }
   assert_memory_not_equal(iv[0], iv[1], 12);
   assert_int_equal(EVP_DecryptInit_ex(ctx, cipher, NULL, key, iv[1]), 1);
