@@ -14,6 +14,14 @@
 static const char *const paths[] = {"/usr/lib/x86_64-linux-gnu/android/libcrypto.so.0",
                                     "/usr/lib/aarch64-linux-gnu/android/libcrypto.so.0"};
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { IS_SANITIZED = true };
+#elif defined(__has_feature)
+enum { IS_SANITIZED = __has_feature(address_sanitizer) };
+#else
+enum { IS_SANITIZED = false };
+#endif
+
 /* openssl/aead.h of BoringSSL. */
 static struct {
   void *(*ctx_new)(const void *aead, const uint8_t *key, size_t key_len, size_t tag_len);
@@ -29,6 +37,7 @@ static struct {
 static const char *load(void) {
   static const char *why = "";
   if (why == NULL || *why != '\0') return why;
+  if (IS_SANITIZED) return why = "AddressSanitizer forbids a name space of its own";
   void *library = NULL;
   for (size_t i = 0; i < sizeof paths / sizeof paths[0] && library == NULL; i++)
     library = dlopen(paths[i], RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
