@@ -7,6 +7,7 @@
 #include "engine/portable/kernels.h"
 #include "engine/select.h"
 #include "engine/selftest.h"
+#include "engine/stream.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,23 @@ static void expand_wrong_key(struct sl_aead_key *key, const uint8_t *secret) {
   wrong[0] ^= 1;
   sl_kernel_gcm_portable.aead[0].expand(key, wrong);
 }
+static void absorb_one_less(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
+  if (n > 1) sl_kernel_gcm_portable.stream.absorb(s, key, blocks, n - 1);
+}
+static void crypt_wrong_counter(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
+                                size_t len, bool is_open) {
+  if (len % 64 != 0 && len > 600) s->counter++;
+  sl_kernel_chapoly_portable.stream.crypt(s, key, out, in, len, is_open);
+}
+static void crypt_wrong_byte_when_open(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out,
+                                       const uint8_t *in, size_t len, bool is_open) {
+  sl_kernel_gcm_portable.stream.crypt(s, key, out, in, len, is_open);
+  if (is_open) out[len - 1] ^= 1;
+}
+static void tag_of_zeros(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
+  (void)s, (void)key;
+  memset(tag, 0, SL_AEAD_TAG_LEN);
+}
 static void compress_nothing(void *state, const uint8_t *blocks, size_t n_blocks) {
   (void)state, (void)blocks, (void)n_blocks;
 }
@@ -73,8 +91,10 @@ static void run_first_job(const struct sl_x25519_job *jobs, size_t n) {
   sl_kernel_x25519_portable.x25519.run(jobs, 1);
 }
 
+enum { N_BROKEN_MAX = 20 };
+
 /* The broken kernels, each a copy of a right one with one function put wrong. */
-static size_t make_broken(struct sl_kernel broken[16]) {
+static size_t make_broken(struct sl_kernel broken[N_BROKEN_MAX]) {
   static void (*const seals[])(struct sl_aead_job *const *, size_t) = {seal_wrong_tag, seal_wrong_byte,
                                                                        seal_all_but_last};
   static void (*const opens[])(struct sl_aead_job *const *, size_t) = {open_anything, open_nothing, open_and_leave_text,
@@ -90,6 +110,14 @@ static size_t make_broken(struct sl_kernel broken[16]) {
   }
   broken[n] = sl_kernel_gcm_portable;
   broken[n++].aead[0].expand = expand_wrong_key;
+  broken[n] = sl_kernel_gcm_portable;
+  broken[n++].stream.absorb = absorb_one_less;
+  broken[n] = sl_kernel_gcm_portable;
+  broken[n++].stream.crypt = crypt_wrong_byte_when_open;
+  broken[n] = sl_kernel_chapoly_portable;
+  broken[n++].stream.crypt = crypt_wrong_counter;
+  broken[n] = sl_kernel_chapoly_portable;
+  broken[n++].stream.tag = tag_of_zeros;
   broken[n] = sl_kernel_sha256_portable;
   broken[n++].sha2.compress = compress_nothing;
   broken[n] = sl_kernel_sha256_portable;
@@ -103,7 +131,7 @@ static size_t make_broken(struct sl_kernel broken[16]) {
 
 static void selftest_finds_what_is_broken(void **state) {
   (void)state;
-  struct sl_kernel broken[16];
+  struct sl_kernel broken[N_BROKEN_MAX];
   size_t n = make_broken(broken);
   for (size_t i = 0; i < n; i++) {
     broken[i].name = "broken";
