@@ -1,6 +1,7 @@
 """nginx, HAProxy, Apache, curl, s_server and s_client on the provider: every suite, resumption, bodies, uploads,
 reloads, a record that was changed on the way."""
 import hashlib
+import json
 import os
 import re
 import signal
@@ -8,9 +9,10 @@ import socket
 import ssl
 import time
 
-from harness import HOST, Downloads, case, check, need, run, start, wait_until
-from unmodified import (MIB, SUITES, TLS12, TLS13, Apache, Haproxy, LongAnswer, Nginx, SServer, check_on_provider,
-                        cipher_of, curl_words, library_path, maps, runs_module, s_client_words)
+from harness import HOST, Downloads, NotRun, case, check, need, run, start, wait_until
+from unmodified import (MIB, ROOT, SUITES, TLS12, TLS13, Apache, Haproxy, LongAnswer, Nginx, SServer, check_on_provider,
+                        cipher_of, curl_words, library_path, maps, program, runs_module,
+                        s_client_words)
 
 REQUEST = b"GET /small.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
@@ -378,3 +380,28 @@ def reloads(context):
         reload_under_load(context, nginx, signal.SIGHUP, 8, 30, 4)
     with Nginx(context, env=plain_env()) as nginx, Haproxy(context, backend=nginx) as haproxy:
         reload_under_load(context, haproxy, signal.SIGUSR2, 8, 30, 4)
+
+
+@case(full=True, seconds=120)
+def bench_of_nginx(context):
+    """bench/nginx.sh has a row for each load and provider, and says no when it cannot measure."""
+    context.not_with_sanitizers("figures mean nothing")
+    bench = ROOT / "bench/nginx.sh"
+    for name in ("nginx", "wrk"):
+        program(name)
+    result = run([bench, "--build", context.build, "--rounds", "1", "--seconds", "1", "--json", "-"], seconds=110,
+                 errors_too=False)
+    check(result.status == 0, str(result))
+    rows = [json.loads(line) for line in result.text.splitlines()]
+    if any("na" in row for row in rows):
+        raise NotRun(rows[0]["na"])
+    found = {(row.get("impl"), row["load"]) for row in rows}
+    wanted = {(impl, load) for impl in ("default", "sealane", None) for load in ("small", "large", "handshake")}
+    check(found == wanted and len(rows) == len(wanted), f"rows: {result}")
+    check(all(row["cpu_us"] > 0 for row in rows if "impl" in row), f"rows without figures: {result}")
+    check(all(row["ratio_of_best"] > 0 for row in rows if "impl" not in row), f"rows without ratios: {result}")
+    result = run([bench, "--build", context.folder, "--load", "large", "--json", "-"], errors_too=False)
+    check(result.status == 0 and "is not built" in json.loads(result.text)["na"], f"without a module: {result}")
+    for words in (["--rounds", "0"], ["--load", "huge"], ["--json"], ["--nothing"]):
+        result = run([bench, *words])
+        check(result.status == 1 and words[0] in result.text, f"{words}: {result}")
