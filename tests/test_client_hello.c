@@ -752,6 +752,39 @@ static void test_secp256r1(void **state) {
     }
 }
 
+static unsigned n_beyond; /* how many private keys are to be over the group's order */
+
+static sl_err beyond_order(void *ctx, uint8_t *out, size_t len) {
+  (void)ctx;
+  memset(out, n_beyond > 0 ? 0xff : 7, len);
+  if (n_beyond > 0) n_beyond--;
+  return SL_OK;
+}
+
+/* A private key that secp256r1 does not have is drawn again, a few times; any is one of x25519. */
+static void test_draws(void **state) {
+  (void)state;
+  for (unsigned n = 1; n <= SL_SECRET_DRAWS_MAX; n++)
+    for (unsigned is_x25519 = 0; is_x25519 < 2; is_x25519++) {
+      struct session s;
+      struct sl_config *own = session_config();
+      sl_config_set_random(own, beyond_order, NULL);
+      n_beyond = n;
+      session_open(&s, own, STAGE_NEW, SIZE_MAX);
+      client_take_group(&s.client, is_x25519 ? SL_GROUP_X25519 : SL_GROUP_SECP256R1);
+      client_add_share(&s.client);
+      client_say_hello(&s.client);
+      if (is_x25519 || n < SL_SECRET_DRAWS_MAX) {
+        finish(&s, "drawn");
+      } else {
+        session_carry(&s);
+        session_refused(&s, SL_E_RANDOM, SL_ALERT_INTERNAL_ERROR, "never a private key");
+      }
+      session_close(&s);
+      sl_config_free(own);
+    }
+}
+
 /* With both groups and a share of secp256r1 only, x25519 is asked for. */
 static void test_x25519_is_preferred(void **state) {
   (void)state;
@@ -933,11 +966,17 @@ static int teardown(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_refused),        cmocka_unit_test(test_accepted),
-      cmocka_unit_test(test_any_order),      cmocka_unit_test(test_cut_everywhere),
-      cmocka_unit_test(test_mangled),        cmocka_unit_test(test_retry),
-      cmocka_unit_test(test_secp256r1),      cmocka_unit_test(test_x25519_is_preferred),
-      cmocka_unit_test(test_second_refused), cmocka_unit_test(test_choices),
+      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_accepted),
+      cmocka_unit_test(test_any_order),
+      cmocka_unit_test(test_cut_everywhere),
+      cmocka_unit_test(test_mangled),
+      cmocka_unit_test(test_retry),
+      cmocka_unit_test(test_draws),
+      cmocka_unit_test(test_secp256r1),
+      cmocka_unit_test(test_x25519_is_preferred),
+      cmocka_unit_test(test_second_refused),
+      cmocka_unit_test(test_choices),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
