@@ -89,7 +89,7 @@ static void sort_by_class(struct sl_aead_job **jobs, size_t n) {
   for (size_t i = 0; i < n; i++) sorted[place[classes[i]]++] = jobs[i];
   memcpy(jobs, sorted, n * sizeof jobs[0]);
 }
-_Static_assert(sizeof(uintptr_t) == 8, "is_plainly_sound() asks for bit 63");
+_Static_assert(sizeof(size_t) == 8, "texts may have 36 bits of length");
 _Static_assert(JOBS_AT_ONCE <= 255, "places fit a byte");
 
 /* Each turn takes the jobs of one ops out of what is left: linear, since a program uses few ops, and no more than the

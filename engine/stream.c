@@ -94,14 +94,14 @@ static void text_in_unit(struct sl_stream *s, const struct sl_aead_key *key, uin
 
 /* ---- the room ------------------------------------------------------------------------------------------------ */
 
-/* What a room is worth depends on how much is still to come, which nobody
- * knows. A text in one piece or two costs what it did; the powers of r that a kernel makes for each call are a quarter of its
- * work for 1 KiB, and 2 % of that for 16 (Xeon, Emerald Rapids). */
+/* What a room is worth depends on how much is still to come, which nobody knows. A text in one piece or two costs what it did;
+ * the powers of r that a kernel makes for each call are a quarter of its work for 1 KiB, and 2 % of that for 16 (Xeon, Emerald
+ * Rapids). */
 enum {
   ROOM_PIECES = 2, /* before a room is used: a text may come in two */
   ROOM_FIRST_LEN = 1024,
   ROOM_GROWS = 4,
-  ROOM_PIECE_LEN = 4096, /* bytes; longer pieces do not enter it */
+  ROOM_PIECE_LEN = 4096, /* bytes; from here on a piece begins no room, but fills one that is not short beside it */
 };
 _Static_assert(ROOM_FIRST_LEN *ROOM_GROWS *ROOM_GROWS == SL_STREAM_ROOM_LEN, "a room grows to its full size");
 

@@ -26,7 +26,7 @@ struct sl_batch_stats {
   uint64_t n_open_failed;   /* records */
   uint64_t sealed_bytes;    /* text */
   uint64_t opened_bytes;    /* text */
-  uint64_t n_key_exchanges; /* X25519 operations */
+  uint64_t n_key_exchanges; /* points times private keys, of any group: two a handshake */
   uint64_t n_signatures;
   uint64_t n_records_log2[16]; /* how many kernel passes took [2^i, 2^(i+1)) records: batch sizes as a histogram */
 };
