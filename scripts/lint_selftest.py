@@ -62,6 +62,8 @@ SPILL_CASES = [] if platform.machine() != "x86_64" else [
     ("spills", "one more than is allowed", {"scripts/spills.txt": "\ngcm_x sealing 1 1 because\n"}, "scripts/spills.txt:2: gcm_x: a hot loop of sealing",
      kernel("pxor (%rsp), %xmm0\npxor 16(%rsp), %xmm0\nmovups %xmm0, (%rsp)")),
     ("spills", "a base pointer that is any other register", {"scripts/spills.txt": ""}, None, kernel("movaps (%rbp), %xmm2")),
+    ("spills", "an allowance without a reason", {"scripts/spills.txt": "gcm_x sealing 1 1 WHY\n"}, "gcm_x sealing: say why",
+     kernel("pxor (%rsp), %xmm0\nmovups %xmm0, (%rsp)")),
     ("spills", "an allowance for a loop that is gone", {"scripts/spills.txt": "gcm_x opening 1 1 because\n"},
      "no hot loop in a function opening: delete", kernel("nop")),
 ]
