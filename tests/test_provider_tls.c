@@ -271,7 +271,7 @@ static void renegotiate(struct pair *p) {
 
 static size_t pad(SSL *ssl, int type, size_t len, void *arg) {
   (void)ssl, (void)type, (void)arg;
-  return len < SSL3_RT_MAX_PLAIN_LENGTH ? below((unsigned)(SSL3_RT_MAX_PLAIN_LENGTH - len)) : 0;
+  return len < SSL3_RT_MAX_PLAIN_LENGTH && below(2) ? below((unsigned)(SSL3_RT_MAX_PLAIN_LENGTH - len)) : 0;
 }
 
 /* Modes and sizes that may change while a connection lives. */
@@ -285,12 +285,21 @@ static void change_settings(struct pair *p) {
     SSL_clear_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
     break;
   case 2:
-    if (p->kind->version == TLS1_3_VERSION) SSL_set_record_padding_callback(ssl, below(2) ? pad : NULL);
+    if (p->kind->version == TLS1_3_VERSION) SSL_set_record_padding_callback(ssl, pad);
     break;
   case 3:
     if (p->kind->version == TLS1_3_VERSION) SSL_set_block_padding(ssl, 1u << below(12));
     break;
   }
+}
+
+/* Whether the error is among those that are reported, which differ from version to version. */
+static bool reported(int reason) {
+  bool found = false;
+  for (unsigned long error; (error = ERR_get_error()) != 0;) {
+    found = found || (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == reason);
+  }
+  return found;
 }
 
 /* A record that was changed on the way. TLS ends with the right error and no text; DTLS drops it and goes on. */
@@ -317,11 +326,9 @@ static void change_a_record(struct pair *p) {
     return;
   }
   must(p, SSL_get_error(reader, result) == SSL_ERROR_SSL, "not an error");
-  must(p, ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "another error");
-  ERR_clear_error();
+  must(p, reported(SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC), "another error");
   result = SSL_read_ex(p->ssl[from], got, sizeof got, &n);
-  must(p, result == 0 && ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_SSLV3_ALERT_BAD_RECORD_MAC, "another alert");
-  ERR_clear_error();
+  must(p, result == 0 && reported(SSL_R_SSLV3_ALERT_BAD_RECORD_MAC), "another alert");
 }
 
 /* Both say that they are done, with text still on the way. */
@@ -358,9 +365,22 @@ static void live(struct pair *p) {
   must(p, memcmp(exported[CLIENT], exported[SERVER], 32) == 0, "the two ends export different keys");
 }
 
+/* A libcrypto may have been built without DTLS. */
+static bool is_built(const struct kind *kind) {
+  SSL_CTX *ctx = SSL_CTX_new(kind->is_datagram ? DTLS_method() : TLS_method());
+  bool is_there = ctx != NULL && SSL_CTX_set_min_proto_version(ctx, kind->version) == 1;
+  SSL_CTX_free(ctx);
+  ERR_clear_error();
+  if (!is_there) printf("  n/a %s, %s: this libssl has been built without\n", kind->name, kind->suite);
+  return is_there;
+}
+
 static void test_lives(void **state) {
   (void)state;
+  bool has_kind[N_KINDS];
+  for (size_t kind = 0; kind < N_KINDS; kind++) has_kind[kind] = is_built(&kinds[kind]);
   for (unsigned long i = 0; i < n_connections; i++) {
+    if (!has_kind[i % N_KINDS]) continue;
     random_state = i;
     struct pair p = open_pair(i % N_KINDS, 1 + (unsigned)(i / N_KINDS) % 3);
     for (int end = 0; end < ENDS; end++) make_ssl(&p, end);

@@ -96,8 +96,8 @@ def offered_ciphers(context):
 
 
 def library_path():
-    """For programs that were unpacked, not installed."""
-    libraries = [str(path) for path in sorted(UNPACKED.glob("usr/lib/*-linux-gnu*"))]
+    """For programs that were unpacked, not installed. What LD_LIBRARY_PATH says comes first: another OpenSSL, for one."""
+    libraries = [*filter(None, [os.environ.get("LD_LIBRARY_PATH")]), *map(str, sorted(UNPACKED.glob("usr/lib/*-linux-gnu*")))]
     return {"LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {}
 
 
