@@ -2,8 +2,8 @@
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_GROUP_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_GROUP_H
 
-/* Keys, nonces and counters to the lanes of the states. */
-SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_records *rec) {
+/* Keys, nonces and counters to the lanes of n_all states. */
+SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_records *rec, size_t n_all) {
   size_t n_states = rec->width > W_LANES ? W_STATES : 1;
   for (size_t s = 0; s < n_states; s++) {
     v x[4], *start = w->start + 16 * s;
@@ -19,9 +19,9 @@ SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_rec
     chacha_transpose(x);
     EACH_OF_FOUR start[12 + (i + 1) % 4] = x[i];
   }
-  for (size_t s = n_states; s < W_STATES; s++) memcpy(w->start + 16 * s, w->start, 16 * sizeof w->start[0]);
-  for (uint32_t s = 0; s < W_STATES; s++) w->start[16 * s + 12] = w_places(s * W_LANES, rec->log_width);
-  chacha_begin(w, W_STATES);
+  for (size_t s = n_states; s < n_all; s++) memcpy(w->start + 16 * s, w->start, 16 * sizeof w->start[0]);
+  for (uint32_t s = 0; s < n_all; s++) w->start[16 * s + 12] = w_places(s * W_LANES, rec->log_width);
+  chacha_begin(w, n_all);
 }
 
 /* Absorbs the ends of messages p from `from` on: all `max` bytes long when they are even, else of lengths len. Lanes that have
@@ -198,10 +198,10 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
   if (!rec.is_even) chapoly_group_lengths(&rec);
 
   w->used |= USED_GROUP | (rec.text_min < GROUP_LONG_LEN ? 0 : USED_MERGED);
-  chapoly_group_start(w, &rec);
   size_t common = rec.text_min & ~(size_t)15, pos = 0; /* whole blocks that all have; what has been absorbed of them */
   size_t per_pass = chapoly_per_pass(&rec), n_blocks = 1 + (rec.text_max + 63) / 64;
   size_t n_states = chapoly_group_states(&rec, n_blocks);
+  chapoly_group_start(w, &rec, n_states);
   bool in_pairs = W_STATES > 1 && rec.text_min >= GROUP_LONG_LEN, finished = false;
   chacha_pass(w, n_states, per_pass, NULL, seal);
   chapoly_group_key(w, &rec);

@@ -15,6 +15,10 @@ enum {
   POLY_MERGED = 4,    /* products added before their carries are taken */
   POLY_TOP_BITS = 24, /* where 2^128 is in the last limb */
   POLY_SIDE = 1,      /* vectors of a group side by side */
+  /* What records cost (chapoly_template.h), by measurement. */
+  COST_POLY = 3,
+  COST_SOLO = 5,
+  COST_GROUP = 2,
 };
 #define POLY_UNROLL _Pragma("GCC unroll 1") /* products that are merged */
 

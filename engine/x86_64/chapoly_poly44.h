@@ -22,6 +22,10 @@ enum {
   POLY_MERGED = 4,    /* products added before their carries are taken */
   POLY_TOP_BITS = 40, /* where 2^128 is in the last limb */
   POLY_SIDE = 2,      /* vectors of a group side by side */
+  /* What records cost (chapoly_template.h), by measurement. */
+  COST_POLY = 1,
+  COST_SOLO = 8,
+  COST_GROUP = 5,
 };
 #define POLY_UNROLL UNROLL /* products that are merged */
 

@@ -124,6 +124,7 @@ SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
   rec.in[0] = job->in;
   rec.out[0] = job->out;
   rec.len_min = job->len;
+  rec.text_max = text_len;
   rec.lanes_base = 0;
 
   const uint8_t *cipher = seal ? job->out : job->in;

@@ -37,10 +37,10 @@ enum {
   STEP_LEN = 16 * Q_LANES,           /* bytes a solo vector takes */
   HEADS = PASS_BLOCKS / 2,           /* solos whose heads are made in one pass */
   WIDTH_MIN = Q_LANES,               /* of a group: records */
+  LOG_WIDTH_MIN = __builtin_ctz(WIDTH_MIN),
   WIDTH_MAX = PASS_BLOCKS,
   /* Where records go, by measurement: docs/kernels.md. Blocks are the text's. */
   SOLO_BLOCKS = 48,       /* records of more are alone, however many there are */
-  SOLO_AT_MOST = 2,       /* records are alone when there are so few of their length */
   SOLO_VECTORS_LEN = 512, /* bytes: shorter records alone have their Poly1305 in scalars */
   SOLO_LONG_STEPS = 8,    /* a record of so many merges products */
   GROUP_PIECE_LEN = 256,  /* bytes */
@@ -70,6 +70,7 @@ struct chapoly_work {
 
 enum {
   USED_STREAMS = 1, /* both streams; the last is always */
+  USED_STATES = 64, /* the second state; the first is always */
   USED_GROUP = 2,   /* Poly1305 of a group */
   USED_MERGED = 4,  /* powers of r besides r */
   USED_SOLO = 8,    /* Poly1305 of a solo */
@@ -83,10 +84,20 @@ INLINE void chapoly_wipe(void *p, size_t len) {
   sl_wipe(p, len % sizeof(v));
 }
 
+/* As many vectors as a state has, every `stride`th: without a loop, whose end would be mispredicted. */
+SHARED void chapoly_wipe_state(v *p, size_t stride) {
+  UNROLL for (size_t i = 0; i < 16; i++) p[i * stride] = q_zero();
+  sl_wipe(p, 0);
+}
+
 SHARED void chapoly_work_wipe(struct chapoly_work *w) {
-  if (W_STATES > 1 && w->used & USED_STREAMS) chapoly_wipe(w->streams, sizeof w->streams[0]);
-  chapoly_wipe(w->streams[W_STATES - 1],
-               offsetof(struct chapoly_work, hash) - offsetof(struct chapoly_work, streams[W_STATES - 1]));
+  for (size_t s = 0; s < (w->used & USED_STATES ? W_STATES : 1); s++) {
+    chapoly_wipe_state(w->streams[W_STATES - 1] + s, W_STATES);
+    chapoly_wipe_state(w->start + 16 * s, 1);
+    chapoly_wipe_state(w->first + 16 * s, 1);
+    if (W_STATES > 1 && w->used & USED_STREAMS) chapoly_wipe_state(w->streams[0] + s, W_STATES);
+    if (w->used & USED_REST) chapoly_wipe_state((v *)w->rest[s * W_LANES], 1);
+  }
   if (w->used & USED_GROUP)
     chapoly_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
   if (w->used & USED_MERGED) chapoly_wipe(w->r[1], sizeof w->r - sizeof w->r[0]);
@@ -95,9 +106,9 @@ SHARED void chapoly_work_wipe(struct chapoly_work *w) {
     chapoly_wipe(w->hash, sizeof w->hash[0]);
     chapoly_wipe(w->r, sizeof w->r[0][0]);
   }
-  if (w->used & USED_REST) chapoly_wipe(w->rest, sizeof w->rest);
   if (w->used & USED_HEADS) chapoly_wipe(w->heads, sizeof w->heads);
 }
+_Static_assert(W_LANES * 64 == 16 * sizeof(v), "the blocks of a state are as long as the state");
 
 /* The records of a group, or the one of a solo: public. Lanes past the last record repeat record 0, and nobody looks
  * at what they compute. */
@@ -120,6 +131,7 @@ struct chapoly_records {
 
 /* Behind the making of a state. */
 INLINE void chacha_begin(struct chapoly_work *w, size_t n_states) {
+  if (n_states > 1) w->used |= USED_STATES;
   for (size_t s = 0; s < n_states; s++) chacha_first_columns(w->first + 16 * s, w->start + 16 * s);
 }
 
@@ -218,18 +230,17 @@ SHARED void poly_powers(struct chapoly_work *w, size_t u) {
   }
 }
 
-/* The block at p of which there are `left` bytes, at least one; zeros behind. */
-INLINE __m128i poly_end(const uint8_t *p, size_t left) {
-  return b_load(p, left < 16 ? left : 16);
-}
-
 /* ---- tags and texts ---------------------------------------------------------------------------------------------- */
 
 /* Poly1305 in scalars, which is what little text has: len bytes, filled up to whole blocks with zeros. */
 SHARED void chapoly_absorb(struct sl_poly1305 *poly, const uint8_t *p, size_t len) {
+  uint8_t end[16];
   for (size_t off = 0; off < len; off += 16) {
-    uint8_t block[16];
-    block_store_all(block, poly_end(p + off, len - off));
+    const uint8_t *block = p + off;
+    if (len - off < 16) {
+      block_store_all(end, b_load(block, len - off));
+      block = end;
+    }
     sl_poly1305_block(poly, block, 1);
   }
 }
@@ -303,25 +314,36 @@ INLINE size_t chapoly_off_of(const struct chapoly_records *rec, size_t base, siz
   return 64 * (base + (place >> rec->log_width)) - 64;
 }
 
-/* What the first places of the pass at `base` take and give. */
+/* What the first places of the pass at `base` take and give: by Q_LANES of them that are alike, or one by one. */
 SHARED void chapoly_set_lanes(struct chapoly_work *w, struct chapoly_records *rec, size_t base, size_t n_places) {
-  if (rec->n == PASS_BLOCKS && base > 0 &&
-      64 * base <= rec->len_min) { /* as of most groups: one block of each record */
-    UNROLL for (size_t p = 0; p < PASS_BLOCKS; p += Q_LANES) {
-      v off = q_set(64 * (base - 1));
-      q_store(rec->lanes.in + p, q_add(q_load((const uint64_t *)(rec->in + p)), off));
-      q_store(rec->lanes.out + p, q_add(q_load((const uint64_t *)(rec->out + p)), off));
-      q_store(rec->lanes.step + p, q_set(64));
+  static const uint64_t blocks[8] = {0, 64, 128, 192, 256, 320, 384, 448};
+  bool is_solo = rec->width == 1;
+  for (size_t p = 0; p < n_places; p += Q_LANES) {
+    uint64_t *in = rec->lanes.in + p, *out = rec->lanes.out + p, *step = rec->lanes.step + p;
+    size_t first = p & (rec->width - 1), off = chapoly_off_of(rec, base, p), block = off / 64 + 1;
+    size_t end = is_solo ? off + 64 * Q_LANES : off + 64;
+    v along = is_solo ? q_load(blocks) : q_zero();
+    if (block > 0 && off < end && end <= rec->len_min && (is_solo || first + Q_LANES <= rec->n)) {
+      v from = is_solo ? q_set((uintptr_t)rec->in[0]) : q_load((const uint64_t *)(rec->in + first));
+      v to = is_solo ? q_set((uintptr_t)rec->out[0]) : q_load((const uint64_t *)(rec->out + first));
+      q_store(in, q_add(q_add(from, q_set(off)), along));
+      q_store(out, q_add(q_add(to, q_set(off)), along));
+      q_store(step, q_set(64 * chapoly_per_pass(rec)));
+      continue;
     }
-    return;
-  }
-  for (size_t p = 0; p < n_places; p++) {
-    size_t i = p & (rec->width - 1), off = chapoly_off_of(rec, base, p);
-    bool is_whole = i < rec->n && off < rec->job[i]->len && off + 64 <= rec->job[i]->len;
-    rec->lanes.in[p] = is_whole ? (uintptr_t)rec->in[i] + off : (uintptr_t)chapoly_zeros;
-    rec->lanes.out[p] = is_whole ? (uintptr_t)rec->out[i] + off : (uintptr_t)w->rest[p];
-    rec->lanes.step[p] = is_whole ? 64 * chapoly_per_pass(rec) : 0;
-    if (!is_whole) w->used |= USED_REST;
+    q_store(in, q_set((uintptr_t)chapoly_zeros));
+    q_store(out, q_add(q_set((uintptr_t)w->rest[p]), q_load(blocks)));
+    q_store(step, q_zero());
+    w->used |= USED_REST;
+    if (!is_solo && (base + (p >> rec->log_width) == 0 || off >= rec->text_max)) continue;
+    if (is_solo && base > 0 && off >= rec->text_max) continue;
+    for (size_t i = 0; i < Q_LANES; i++) {
+      size_t which = (first + i) & (rec->width - 1), at = chapoly_off_of(rec, base, p + i);
+      if (which >= rec->n || at >= rec->job[which]->len || at + 64 > rec->job[which]->len) continue;
+      in[i] = (uintptr_t)rec->in[which] + at;
+      out[i] = (uintptr_t)rec->out[which] + at;
+      step[i] = 64 * chapoly_per_pass(rec);
+    }
   }
 }
 INLINE void chapoly_advance_lanes(struct chapoly_lanes *lanes) {
@@ -335,11 +357,12 @@ INLINE void chapoly_advance_lanes(struct chapoly_lanes *lanes) {
 /* Ends of texts, whose stream is in w->rest. */
 SHARED void chapoly_text_ends(struct chapoly_work *w, const struct chapoly_records *rec, size_t base, size_t n_places,
                               bool seal) {
-  for (size_t p = 0; p < n_places; p++) {
-    size_t i = p & (rec->width - 1), off = chapoly_off_of(rec, base, p);
-    if (i < rec->n && off < rec->job[i]->len + rec->job[i]->tail_len && off + 64 > rec->job[i]->len) {
-      chapoly_text_block(rec->job[i], off, w->rest[p], seal);
-    }
+  for (size_t i = 0; i < rec->n; i++) {
+    struct sl_aead_job *job = rec->job[i];
+    size_t last = (job->len + job->tail_len - 1) / 64; /* of an empty text: too far */
+    size_t place = ((last + 1 - base) << rec->log_width) + i;
+    if (last + 1 < base || place >= n_places || 64 * last + 64 <= job->len) continue;
+    chapoly_text_block(job, 64 * last, w->rest[place], seal);
   }
 }
 
@@ -370,7 +393,8 @@ SHARED const v *chapoly_turn(struct chapoly_work *w, struct chapoly_records *rec
     rec->lanes_base = base + per_pass;
   } else {
     rec->lanes_base = 0;
-    if (!is_whole) chapoly_text_ends(w, rec, base, n_states * W_LANES, seal);
+    bool have_ends = rec->len_min != rec->text_max || rec->len_min % 64 != 0;
+    if (!is_whole && have_ends) chapoly_text_ends(w, rec, base, n_states * W_LANES, seal);
   }
   return cipher;
 }
@@ -392,7 +416,7 @@ SHARED void chapoly_heads(struct chapoly_work *w, struct sl_aead_job *const *job
     rec.nonce[i] = job->nonce;
   }
   w->used |= USED_HEADS;
-  chapoly_group_start(w, &rec);
+  chapoly_group_start(w, &rec, W_STATES);
   for (size_t l = 0; l < PASS_BLOCKS; l++) {
     size_t place = l / W_LANES * W_LANES + lane_place(l % W_LANES), which = place % HEADS;
     const struct sl_aead_job *job = jobs[which < n ? which : 0];
@@ -442,24 +466,52 @@ INLINE size_t chapoly_n_blocks(const struct sl_aead_job *job) {
   return (job->len + job->tail_len + 63) / 64;
 }
 
-/* Jobs of which none is long, longest first, in groups as wide as records of nearly one length go. */
+/* What records cost whose longest has so many blocks of text: one alone, and a group, which costs as much however few records
+ * it has. A state is 4; COST_POLY its text's Poly1305, COST_SOLO and COST_GROUP what there is besides. */
+INLINE size_t chapoly_solo_cost(size_t n_blocks) {
+  return 4 * ((n_blocks + W_LANES) / W_LANES) + COST_POLY * n_blocks / W_LANES + COST_SOLO;
+}
+INLINE size_t chapoly_group_cost(size_t n_blocks, size_t width) {
+  return (4 + COST_POLY) * (((n_blocks + 1) * width + W_LANES - 1) / W_LANES) + COST_GROUP + width / W_LANES;
+}
+/* n records in groups of the best width, and alone where that is less for the rest. */
+INLINE size_t chapoly_cost(size_t n_blocks, size_t n) {
+  size_t alone = chapoly_solo_cost(n_blocks), least = n * alone;
+  for (size_t w = WIDTH_MIN, log_w = LOG_WIDTH_MIN; w <= WIDTH_MAX; w *= 2, log_w++) {
+    size_t group = chapoly_group_cost(n_blocks, w), rest = (n & (w - 1)) * alone;
+    size_t cost = (n >> log_w) * group + (rest < group ? rest : group);
+    if (cost < least) least = cost;
+  }
+  return least;
+}
+
+/* How many of the jobs, longest first, go next, and in a group of which width: 1 is alone. */
+INLINE size_t chapoly_choose(const uint16_t *n_blocks, size_t n, size_t *width) {
+  size_t n_best = *width = 1, least = n * chapoly_solo_cost(n_blocks[0]);
+  if (n >= WIDTH_MAX) *width = WIDTH_MAX;
+  for (size_t w = WIDTH_MIN; w <= WIDTH_MAX && 1 < n && n < WIDTH_MAX; w *= 2) {
+    size_t cost = chapoly_group_cost(n_blocks[0], w);
+    if (n > w) cost += chapoly_cost(n_blocks[w], n - w);
+    if (cost <= least) least = cost, *width = w;
+  }
+  if (*width > 1) n_best = n < *width ? n : *width;
+  /* Half as wide when the latter half would be much shorter. */
+  while (*width > WIDTH_MIN && 4 * n_blocks[n_best - 1] + 4 <= 3 * n_blocks[0]) {
+    *width /= 2;
+    if (n_best > *width) n_best = *width;
+  }
+  return n_best;
+}
+
+/* Jobs of which none is long, longest first. */
 static void chapoly_groups(struct chapoly_work *w, struct sl_aead_job *const *jobs, const uint16_t *n_blocks, size_t n,
                            bool seal) {
-  for (size_t at = 0, n_taken; at < n; at += n_taken) {
-    size_t width = WIDTH_MAX, left = n - at;
-    /* Half as wide when that is enough for what is left, or when the latter half would be much shorter. */
-    for (; width > WIDTH_MIN; width /= 2) {
-      if (left <= width / 2) continue;
-      size_t last = left < width ? left : width;
-      if (4 * n_blocks[at + last - 1] + 4 > 3 * n_blocks[at]) break;
-    }
-    n_taken = left < width ? left : width;
-    if (n_taken > SOLO_AT_MOST) {
+  for (size_t at = 0, n_taken = 1, width = 1; at < n; at += n_taken) {
+    if (n > 1) n_taken = chapoly_choose(n_blocks + at, n - at, &width);
+    if (width > 1) {
       chapoly_group(w, jobs + at, n_taken, width, seal);
     } else {
-      for (size_t i = 0; i < n_taken; i++) {
-        chapoly_record(w, jobs[at + i], NULL, seal);
-      }
+      chapoly_record(w, jobs[at], NULL, seal);
     }
   }
 }
