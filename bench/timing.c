@@ -5,7 +5,7 @@
  * Two classes of inputs, one call measured at a time, of a class that a coin decides. If the classes have the same
  * distribution of times, Welch's t of their means is a small number however long one measures; if they do not, it grows
  * with the number of measurements. Interruptions make long tails that hide small differences, so t is also taken of the
- * shortest 90 %, 75 % and 50 % of all measurements; the largest counts. Inputs of either class lie in one pool, are copied
+ * shortest 90, 75, 50, 25 and 10 % of all measurements; the largest counts. Inputs of either class lie in one pool, are copied
  * to one place before each measurement, and are made anew for each attempt.
  *
  * A machine at work must not cry wolf: over T_LIMIT is a leak only when it is so in ATTEMPTS attempts of their own, and
@@ -24,10 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 5 is one in 1.7 million under equal distributions, for one t; of four, one in 400,000; in three attempts running, never. */
+/* 5 is one in 1.7 million under equal distributions, for one t; of six, one in 290,000; in three attempts running, never. */
 #define T_LIMIT 5.0
 
-/* The control's attempts take twice as long each. */
+/* Each attempt of the control may take twice as long as the one before. */
 enum { ATTEMPTS = 3, CONTROL_ATTEMPTS = 5, POOL = 256, BATCH_MAX = 64, LEN_MAX = 16384, ROUND = 4 * POOL };
 
 /* What differs between the classes. */
@@ -56,7 +56,8 @@ struct bench {
   struct output out;
   uint64_t seed;
   size_t n_leaks, n_blind;
-  double seconds_now; /* of an attempt: as the control found necessary */
+  double seconds_now; /* of an attempt, and its samples at most: as the control found necessary */
+  size_t n_samples_now;
   /* the test under way */
   enum test test;
   size_t len;
@@ -67,7 +68,7 @@ struct bench {
   struct input pool[POOL];
   uint8_t *pool_texts; /* POOL texts */
   size_t n_samples;
-  uint64_t *times, *sorted; /* n_samples_max */
+  uint64_t *times, *sorted; /* [samples_cap()] */
   uint8_t *classes;
   volatile uint32_t sink;
 };
@@ -197,7 +198,7 @@ static double welch_t(const struct bench *b, uint64_t most) {
 
 /* The t that is farthest from 0 over all crops. */
 static double worst_t(struct bench *b) {
-  static const double kept[] = {1, 0.9, 0.75, 0.5};
+  static const double kept[] = {1, 0.9, 0.75, 0.5, 0.25, 0.1};
   double worst = 0;
   memcpy(b->sorted, b->times, b->n_samples * sizeof b->sorted[0]);
   qsort(b->sorted, b->n_samples, sizeof b->sorted[0], by_value);
@@ -208,14 +209,14 @@ static double worst_t(struct bench *b) {
   return worst;
 }
 
-/* Measures for b->seconds_now, or b->n_samples_max times. */
+/* Measures for b->seconds_now, or b->n_samples_now times. */
 static double attempt(struct bench *b, const char *kernel, enum sl_aead aead) {
   make_pool(b, kernel, aead);
   make_jobs(b);
   b->n_samples = 0;
   measure(b, ROUND); /* to warm up */
   b->n_samples = 0;
-  for (double end = clock_now_ns() + b->seconds_now * 1e9; b->n_samples + ROUND <= b->n_samples_max;) {
+  for (double end = clock_now_ns() + b->seconds_now * 1e9; b->n_samples + ROUND <= b->n_samples_now;) {
     measure(b, ROUND);
     if (clock_now_ns() > end) break;
   }
@@ -256,6 +257,7 @@ static bool run_control(struct bench *b, const char *kernel, enum sl_aead aead) 
   double t = attempt(b, kernel, aead);
   for (int i = 1; i < CONTROL_ATTEMPTS && fabs(t) <= T_LIMIT; i++) {
     b->seconds_now *= 2;
+    b->n_samples_now *= 2;
     t = attempt(b, kernel, aead);
   }
   bool is_found = fabs(t) > T_LIMIT;
@@ -277,6 +279,7 @@ static void run_kernel(struct bench *b, const struct rival_way *kernel, enum sl_
     const char *na = kernel->reason[0] != '\0' ? kernel->reason : NULL;
     b->len = b->lens.v[l];
     b->seconds_now = b->seconds;
+    b->n_samples_now = b->n_samples_max;
     for (b->test = CONTROL; b->test < N_TESTS; b->test++) {
       bool is_of_text = b->test == SEALED_TEXT || b->test == OPENED_TEXT;
       output_progress(&b->out, "%s %s %s, %zu bytes", sl_aead_name(aead), kernel->name, tests[b->test].name, b->len);
@@ -326,7 +329,7 @@ static void parse_flags(struct bench *b, int argc, char *argv[]) {
        .kind = FLAG_NUMBER,
        .out = &b->n_samples_max,
        .min = ROUND,
-       .max = 100000000,
+       .max = 1000000,
        .help = "measurements of an attempt at most, default 100000"},
       {.name = "--seconds",
        .arg = "S",
@@ -348,6 +351,10 @@ static void parse_flags(struct bench *b, int argc, char *argv[]) {
       argc, argv);
 }
 
+static size_t samples_cap(const struct bench *b) {
+  return b->n_samples_max << (CONTROL_ATTEMPTS - 1);
+}
+
 static int run(int argc, char *argv[]) {
   struct bench *b = bench_alloc(1, sizeof *b);
   b->suites = (struct flag_list){3, {SL_AES_128_GCM - 1, SL_AES_256_GCM - 1, SL_CHACHA20_POLY1305 - 1}};
@@ -362,9 +369,10 @@ static int run(int argc, char *argv[]) {
   b->outs = bench_alloc(b->batch, LEN_MAX);
   b->tags = bench_alloc(b->batch, SL_AEAD_TAG_LEN);
   b->pool_texts = bench_alloc(POOL, LEN_MAX);
-  b->times = bench_alloc(b->n_samples_max, sizeof b->times[0]);
-  b->sorted = bench_alloc(b->n_samples_max, sizeof b->sorted[0]);
-  b->classes = bench_alloc(b->n_samples_max, 1);
+  size_t n = samples_cap(b);
+  b->times = bench_alloc(n, sizeof b->times[0]);
+  b->sorted = bench_alloc(n, sizeof b->sorted[0]);
+  b->classes = bench_alloc(n, 1);
 
   output_print(&b->out, "%s\nsealane %s, %zu records a call\n\n", bench_cpu_name(), SEALANE_VERSION, (size_t)b->batch);
   for (enum test test = CONTROL; test < N_TESTS; test++)
@@ -373,8 +381,8 @@ static int run(int argc, char *argv[]) {
   for (size_t s = 0; s < b->suites.n; s++) {
     enum sl_aead aead = (enum sl_aead)(b->suites.v[s] + 1);
     struct rival_way kernels[RIVAL_WAYS_MAX];
-    size_t n = field_kernels(aead, b->kernels, kernels);
-    for (size_t k = 0; k < n; k++) run_kernel(b, &kernels[k], aead);
+    size_t n_kernels = field_kernels(aead, b->kernels, kernels);
+    for (size_t k = 0; k < n_kernels; k++) run_kernel(b, &kernels[k], aead);
   }
   output_print(&b->out, "\n%zu leaks, %zu controls not found\n", b->n_leaks, b->n_blind);
   output_close(&b->out);
