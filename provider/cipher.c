@@ -22,7 +22,7 @@ void *cipher_dup(const struct cipher *c, size_t size) {
   if (copy == NULL) return NULL;
   memcpy(copy, c, size);
   copy->room = NULL;
-  if (c->stream.room_len == 0) return copy;
+  if (c->stream.room_len == 0) return copy; /* 0 without a stream, too */
   copy->room = prov_alloc(c->prov, sizeof *copy->room);
   if (copy->room == NULL) {
     cipher_free(copy, size);
@@ -44,8 +44,71 @@ int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len) {
   return 1;
 }
 
+/* ---- a text -------------------------------------------------------------------------------------------------- */
+
 void cipher_drop_text(struct cipher *c) {
-  sl_stream_wipe(&c->stream, c->room);
+  if (c->text == TEXT_STREAM) sl_stream_wipe(&c->stream, c->room);
+  c->text = TEXT_NONE;
+}
+
+static int text_failed(const struct cipher *c, sl_err err) {
+  return prov_fail_because(c->prov, PROV_E_CIPHER, "%s", sl_err_text(err));
+}
+
+int cipher_begin(struct cipher *c, const uint8_t *nonce, size_t nonce_len) {
+  cipher_drop_text(c);
+  if (nonce_len == SL_AEAD_NONCE_LEN && c->key.ops != NULL) {
+    memcpy(c->nonce, nonce, SL_AEAD_NONCE_LEN);
+    c->aad_len = 0;
+    c->text = TEXT_WAITS;
+    return 1;
+  }
+  if (sl_stream_start(&c->stream, &c->key, nonce, nonce_len) != SL_OK) return prov_fail(c->prov, PROV_E_NO_IV);
+  c->text = TEXT_STREAM;
+  return 1;
+}
+
+/* What has been kept goes through a stream. */
+static sl_err to_stream(struct cipher *c) {
+  if (c->text == TEXT_STREAM) return SL_OK;
+  if (c->text == TEXT_NONE) return SL_E_STATE;
+  uint8_t text[KEPT_LEN];
+  sl_err err = sl_stream_start(&c->stream, &c->key, c->nonce, sizeof c->nonce);
+  if (err == SL_OK) err = sl_stream_aad(&c->stream, &c->key, c->aad, c->aad_len);
+  if (err == SL_OK && c->text == TEXT_WHOLE) {
+    err = sl_stream_text(&c->stream, &c->key, NULL, text, c->kept, c->kept_len, true);
+    sl_wipe(text, c->kept_len);
+  }
+  c->text = TEXT_STREAM;
+  return err;
+}
+
+/* A short text in one pass. Returns false when it has another tag than it ought to have; then c->kept is its ciphertext. */
+static bool whole_text(struct cipher *c, uint8_t *out, const uint8_t *in, size_t len) {
+  struct sl_aead_job job = {
+      .key = &c->key,
+      .aad = c->aad,
+      .aad_len = c->aad_len,
+      .in = in,
+      .out = out,
+      .tag = c->is_open ? c->tag : c->whole_tag,
+      .len = len,
+      .err = SL_OK,
+  };
+  struct sl_aead_job *const jobs[] = {&job};
+  memcpy(job.nonce, c->nonce, sizeof job.nonce);
+  if (c->is_open) {
+    memcpy(c->kept, in, len);
+    c->key.ops->open(jobs, 1);
+    if (job.err != SL_OK) return false;
+    memcpy(c->whole_tag, c->tag, TAG_LEN);
+  } else {
+    c->key.ops->seal(jobs, 1);
+    memcpy(c->kept, out, len);
+  }
+  c->kept_len = (uint16_t)len;
+  c->text = TEXT_WHOLE;
+  return true;
 }
 
 /* Whether the text that is under way wants a room and has none. */
@@ -53,19 +116,46 @@ static bool lacks_room(const struct cipher *c, size_t len) {
   return c->kind->aead == SL_CHACHA20_POLY1305 && c->room == NULL && sl_stream_wants_room(&c->stream, len);
 }
 
-int cipher_piece(struct cipher *c, uint8_t *out, const uint8_t *in, size_t len) {
-  if (out != NULL && lacks_room(c, len)) {
+static int text_piece(struct cipher *c, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len) {
+  if (len == 0) return 1;
+  /* In place or apart, as kernels want it; anything else is for a stream to make of it what it can. */
+  bool may_do = out == in || out + len <= in || in + len <= out;
+  if (c->text == TEXT_WAITS && len <= c->kind->whole_len && may_do && (!c->is_open || tag_len == TAG_LEN)) {
+    if (whole_text(c, out, in, len)) return 1;
+    in = c->kept; /* that is said in the end; until then, the text is what it is */
+  }
+  sl_err err = to_stream(c);
+  if (err != SL_OK) return text_failed(c, err);
+  if (lacks_room(c, len)) {
     c->room = prov_alloc(c->prov, sizeof *c->room);
     if (c->room == NULL) return 0;
   }
-  sl_err err = out == NULL ? sl_stream_aad(&c->stream, &c->key, in, len)
-                           : sl_stream_text(&c->stream, &c->key, c->room, out, in, len, c->is_open);
-  return err == SL_OK ? 1 : prov_fail_because(c->prov, PROV_E_CIPHER, "%s", sl_err_text(err));
+  err = sl_stream_text(&c->stream, &c->key, c->room, out, in, len, c->is_open);
+  return err == SL_OK ? 1 : text_failed(c, err);
+}
+
+int cipher_piece(struct cipher *c, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len) {
+  if (out != NULL) return text_piece(c, tag_len, out, in, len);
+  if (c->text == TEXT_WAITS && len <= (size_t)KEPT_AAD_LEN - c->aad_len) {
+    memcpy(c->aad + c->aad_len, in, len);
+    c->aad_len = (uint8_t)(c->aad_len + len);
+    return 1;
+  }
+  sl_err err = to_stream(c);
+  if (err == SL_OK) err = sl_stream_aad(&c->stream, &c->key, in, len);
+  return err == SL_OK ? 1 : text_failed(c, err);
 }
 
 int cipher_end(struct cipher *c, size_t tag_len) {
   uint8_t tag[TAG_LEN];
-  sl_stream_tag(&c->stream, &c->key, c->room, tag);
+  if (c->text == TEXT_WHOLE) {
+    memcpy(tag, c->whole_tag, TAG_LEN);
+  } else {
+    sl_err err = to_stream(c);
+    if (err != SL_OK) return text_failed(c, err);
+    sl_stream_tag(&c->stream, &c->key, c->room, tag);
+  }
+  c->text = TEXT_NONE;
   if (!c->is_open) {
     memcpy(c->tag, tag, sizeof tag);
     return 1;

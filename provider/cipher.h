@@ -12,10 +12,23 @@ enum {
   TLS_AAD_LEN = 13, /* sequence number, type, version, length  RFC 5246 6.2.3.3 */
 };
 
+/* How far a text is. libssl gives a record in five calls: IV, AAD, text, end, tag. What can wait for the text does, and a
+ * short text is done with all that in one pass, as if no more of it would come. When more does come, it is begun again as a
+ * stream, with the ciphertext that was kept. */
+enum text_state {
+  TEXT_NONE,
+  TEXT_WAITS,  /* begun: nonce and AAD are kept */
+  TEXT_WHOLE,  /* done: whole_tag and the ciphertext are kept */
+  TEXT_STREAM, /* in pieces */
+};
+enum { KEPT_LEN = 256, KEPT_AAD_LEN = 32 };
+
 /* Constant properties of a cipher. */
 struct cipher_kind {
   enum sl_aead aead;
   unsigned mode; /* EVP_CIPH_*_MODE */
+  size_t
+      whole_len; /* bytes: a text of no more is done in one pass. By measurement: a stream takes up with that there */
 };
 
 /* The beginning of every cipher's context. `key` comes first: it wants a cache line. */
@@ -25,10 +38,15 @@ struct cipher {
   struct sl_stream_room *room; /* NULL until a text comes in short pieces */
   const struct prov *prov;
   const struct cipher_kind *kind;
+  enum text_state text;
   bool is_open;
   uint8_t tag[TAG_LEN];         /* expected when opening, made when sealing */
   size_t tls_pad;               /* bytes that the last tlsaad said a record grows by */
   uint8_t tls_aad[TLS_AAD_LEN]; /* of the next record */
+  uint8_t nonce[SL_AEAD_NONCE_LEN], whole_tag[TAG_LEN];
+  uint8_t aad_len; /* bytes kept */
+  uint16_t kept_len;
+  uint8_t aad[KEPT_AAD_LEN], kept[KEPT_LEN];
 };
 
 /* A context of `size` bytes that begins with a struct cipher; NULL after an error was added. */
@@ -37,12 +55,14 @@ void *cipher_dup(const struct cipher *c, size_t size);
 void cipher_free(struct cipher *c, size_t size);
 
 size_t cipher_key_len(const struct cipher *c);
+/* Begins a text. Returns 0 after an error was added. */
+int cipher_begin(struct cipher *c, const uint8_t *nonce, size_t nonce_len);
 /* Gives up the text that is under way. */
 void cipher_drop_text(struct cipher *c);
 /* Expands the key when there is one. Returns 0 after an error was added. */
 int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len);
-/* One more piece of the text that is under way: AAD when out is NULL. */
-int cipher_piece(struct cipher *c, uint8_t *out, const uint8_t *in, size_t len);
+/* One more piece of the text that is under way: AAD when out is NULL. tag_len: of the tag that is expected so far. */
+int cipher_piece(struct cipher *c, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len);
 /* Ends the text: makes the tag, or compares its first tag_len bytes. */
 int cipher_end(struct cipher *c, size_t tag_len);
 /* A TLS record in one pass: 13 bytes of AAD, tag behind the text, in place or apart. */

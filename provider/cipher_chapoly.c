@@ -9,10 +9,10 @@
 
 enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
 
-static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER};
+static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER, KEPT_LEN};
 
 struct chapoly {
-  struct cipher c; /* first; c.stream.ops is NULL between texts: the next piece begins one with `nonce` */
+  struct cipher c; /* first; in TEXT_NONE, the next piece begins a text with `nonce` */
   bool has_tls_len;
   size_t tls_len; /* bytes of text of the record that comes next */
   size_t tag_len;
@@ -46,13 +46,11 @@ static int chapoly_piece(struct chapoly *x, uint8_t *out, size_t *out_len, const
   *out_len = 0;
   if (x->c.key.ops == NULL) return prov_fail(x->c.prov, PROV_E_NO_KEY);
   if (x->has_tls_len) return chapoly_record(x, out, out_len, in, len);
-  if (x->c.stream.ops == NULL && sl_stream_start(&x->c.stream, &x->c.key, x->nonce, NONCE_LEN) != SL_OK) {
-    return prov_fail(x->c.prov, PROV_E_NO_IV);
-  }
+  if (x->c.text == TEXT_NONE && !cipher_begin(&x->c, x->nonce, NONCE_LEN)) return 0;
   if (in == NULL) {
     if (x->c.is_open && x->tag_len == 0) return prov_fail(x->c.prov, PROV_E_NO_TAG);
     if (!cipher_end(&x->c, x->tag_len)) return 0;
-  } else if (!cipher_piece(&x->c, out, in, len)) {
+  } else if (!cipher_piece(&x->c, x->tag_len, out, in, len)) {
     return 0;
   }
   *out_len = len;

@@ -56,7 +56,7 @@ static bool has_key(const struct gcm *g) {
 /* Begins a text with the IV. */
 static int start(struct gcm *g) {
   if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
-  if (sl_stream_start(&g->c.stream, &g->c.key, g->iv, g->iv_len) != SL_OK) return prov_fail(g->c.prov, PROV_E_NO_IV);
+  if (!cipher_begin(&g->c, g->iv, g->iv_len)) return 0;
   g->iv_state = IV_USED;
   return 1;
 }
@@ -114,7 +114,7 @@ static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t
     }
     return 1;
   }
-  if (!cipher_piece(&g->c, out, in, len)) return 0;
+  if (!cipher_piece(&g->c, g->has_tag_len ? g->tag_len : 0, out, in, len)) return 0;
   *out_len = len;
   return 1;
 }
@@ -361,7 +361,7 @@ static int gcm_open_init(void *ctx, const unsigned char *key, size_t key_len, co
 }
 
 #define AES_GCM(bits)                                                                                                  \
-  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE};                              \
+  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE, 128};                         \
   static void *gcm_##bits##_new(void *prov) {                                                                          \
     return gcm_new(prov, &kind_##bits);                                                                                \
   }                                                                                                                    \

@@ -407,6 +407,72 @@ static void test_random_calls(void **state) {
   each_case(random_calls, n_cases);
 }
 
+/* ---- whole texts ------------------------------------------------------------------------------------------------- */
+
+/* AAD and text of one length each, in one to three pieces. */
+static void give_text(struct pair *p, EVP_CIPHER_CTX *const ctx[BOTH], const uint8_t *aad, size_t aad_len, size_t len) {
+  size_t n_pieces = 1 + below(p, 3), cut = below(p, aad_len + 1);
+  int ret[BOTH], n;
+  for (int w = 0; w < BOTH; w++) {
+    ret[w] = EVP_CipherUpdate(ctx[w], NULL, &n, aad, (int)cut);
+    ret[w] += 2 * EVP_CipherUpdate(ctx[w], NULL, &n, aad + cut, (int)(aad_len - cut));
+  }
+  outputs_agree("aad", ret[OURS], ret[THEIRS], 0);
+  for (size_t i = 0, at = 0, n_now; i < n_pieces; i++, at += n_now) {
+    n_now = i + 1 == n_pieces ? len - at : below(p, len - at + 1);
+    for (int w = 0; w < BOTH; w++) ret[w] = EVP_CipherUpdate(ctx[w], output[w] + at, &n, output[w] + at, (int)n_now);
+    outputs_agree("text", ret[OURS], ret[THEIRS], len);
+  }
+}
+
+/* Sealed, then opened as libssl does it: the tag, right or wrong and of any length, comes first. */
+static void random_texts(struct pair *p) {
+  uint8_t key[32], iv[12], aad[60], tag[BOTH][TAG_LEN];
+  size_t aad_len = below(p, 3) ? 5 : below(p, sizeof aad), len = below(p, 4) ? below(p, 600) : any_len(p);
+  int ret[BOTH], n;
+  EVP_CIPHER_CTX *open[BOTH];
+  fill_random(key, sizeof key, p->seed++);
+  fill_random(iv, sizeof iv, p->seed++);
+  fill_random(aad, sizeof aad, p->seed++);
+  fill_random(input, len, p->seed++);
+  note(" aad %zu text %zu", aad_len, len);
+  for (int w = 0; w < BOTH; w++) {
+    memcpy(output[w], input, len);
+    assert_int_equal(EVP_CipherInit_ex(p->ctx[w], NULL, NULL, key, iv, 1), 1);
+  }
+  give_text(p, p->ctx, aad, aad_len, len);
+  for (int w = 0; w < BOTH; w++) {
+    ret[w] = EVP_CipherFinal_ex(p->ctx[w], output[w] + len, &n);
+    ret[w] += 2 * EVP_CIPHER_CTX_ctrl(p->ctx[w], EVP_CTRL_AEAD_GET_TAG, TAG_LEN, tag[w]);
+  }
+  outputs_agree("final", ret[OURS], ret[THEIRS], len);
+  assert_memory_equal(tag[OURS], tag[THEIRS], TAG_LEN);
+
+  bool is_bad = below(p, 3) == 0;
+  size_t tag_len = below(p, 3) ? TAG_LEN : 1 + below(p, TAG_LEN), bad_at = below(p, len + tag_len);
+  note(" tag %zu%s", tag_len, is_bad ? " bad" : "");
+  for (int w = 0; w < BOTH; w++) {
+    open[w] = EVP_CIPHER_CTX_new();
+    if (is_bad) *(bad_at < len ? output[w] + bad_at : tag[w] + bad_at - len) ^= 1;
+    assert_int_equal(EVP_CipherInit_ex(open[w], p->cipher[w], NULL, key, iv, 0), 1);
+    ret[w] = EVP_CIPHER_CTX_ctrl(open[w], EVP_CTRL_AEAD_SET_TAG, (int)tag_len, tag[w]);
+  }
+  outputs_agree("set tag", ret[OURS], ret[THEIRS], 0);
+  give_text(p, open, aad, aad_len, len);
+  if (!is_bad) assert_memory_equal(output[OURS], input, len);
+  for (int w = 0; w < BOTH; w++) {
+    ret[w] = EVP_CipherFinal_ex(open[w], output[w], &n);
+    EVP_CIPHER_CTX_free(open[w]);
+  }
+  outputs_agree("final", ret[OURS], ret[THEIRS], 0);
+  if (!is_bad || tag_len >= 8) assert_int_equal(ret[OURS], is_bad ? 0 : 1); /* short ones are met by chance */
+}
+
+static void test_random_texts(void **state) {
+  (void)state;
+  each_case(random_texts, n_cases);
+}
+
 /* ---- TLS 1.2 records ----------------------------------------------------------------------------------------- */
 
 /* Both seal the same records; each opens what the other sealed, and refuses what was changed. */
@@ -612,8 +678,9 @@ static void test_made_iv(void **state) {
 
 int main(int argc, char *argv[]) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random_calls),  cmocka_unit_test(test_random_records), cmocka_unit_test(test_record_limits),
-      cmocka_unit_test(test_cipher_params), cmocka_unit_test(test_refuses),        cmocka_unit_test(test_made_iv),
+      cmocka_unit_test(test_random_calls),  cmocka_unit_test(test_random_texts),  cmocka_unit_test(test_random_records),
+      cmocka_unit_test(test_record_limits), cmocka_unit_test(test_cipher_params), cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_made_iv),
   };
   if (argc > 1) n_cases = strtoul(argv[1], NULL, 10);
   force_what_there_is();
