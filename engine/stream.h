@@ -10,13 +10,13 @@
 #include <sealane/aead.h>
 
 #define SL_STREAM_UNIT_MAX 64u
-#define SL_STREAM_ROOM_LEN 16384u
+#define SL_STREAM_ROOM_LEN 8192u
 
-/* Where short pieces wait for each other, so that a kernel is called for 1 KiB, and as the text goes on for up to
- * SL_STREAM_ROOM_LEN at a time: key stream made ahead of the text, which ciphertext takes the place of, to be hashed when
- * the room is full. */
+/* Where short pieces wait for each other, so that a kernel is called for 1 KiB, and as the text goes on for SL_STREAM_ROOM_LEN
+ * at a time: it makes key stream ahead of the text, and hashes what has come of it. Opening does both: what comes out, `ahead`,
+ * is `text`, the ciphertext before, under the key stream of what follows; so that key stream is the two's difference. */
 struct sl_stream_room {
-  uint8_t bytes[SL_STREAM_ROOM_LEN];
+  uint8_t ahead[SL_STREAM_ROOM_LEN], text[SL_STREAM_ROOM_LEN];
 } __attribute__((aligned(64)));
 
 /* A text under way, without pointers into itself, its key or its room: a plain copy forks it, with a copy of the room when
@@ -31,7 +31,7 @@ struct sl_stream {
   bool has_hash; /* false in kernels that make it late, as long as they have not */
   /* The room. While it is used, block and unit are empty. */
   uint16_t room_len; /* bytes of it that are used */
-  uint16_t n_ahead;  /* bytes of key stream, the last ones of these; ciphertext before */
+  uint16_t n_ahead;  /* bytes of key stream, the last ones of these; new ciphertext before */
   uint8_t n_pieces;  /* of text; stops where they are many */
   /* What is left of the last piece. */
   uint8_t n_block;                  /* bytes in block, 0..15 */

@@ -54,7 +54,7 @@ static void in_pieces(const struct text *t, const struct sl_aead_key *key, bool 
   sl_stream_tag(&s, key, room, tag);
   assert_memory_equal(tag, t->tag, 16);
   assert_null(s.ops);
-  for (size_t i = 0; was_in_room && i < sizeof rooms[0]; i++) assert_int_equal(rooms[0].bytes[i], 0);
+  for (size_t i = 0; was_in_room && i < SL_STREAM_ROOM_LEN; i++) assert_int_equal(rooms[0].ahead[i], 0);
 
   /* The fork goes on from where it was, in one piece. */
   if (fork.ops == NULL) return;
