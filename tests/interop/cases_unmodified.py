@@ -241,9 +241,12 @@ def nginx_upgrades_its_binary(context):
         text = configuration if kept else configuration.replace("env OPENSSL_CONF;", "")
         (nginx.folder / "nginx.conf").write_text(text)
         # nginx upgrades only when its parent is not the one that it was started by, as for a service
-        shell = start(["sh", "-c", '"$@" & sleep 0.2', "sh", *command], env=context.env())
+        for name in ("pid", "pid.oldbin"):  # killed, it leaves them
+            (nginx.folder / name).unlink(missing_ok=True)
+        begin = '"$@" & for i in $(seq 200); do [ -s "$0" ] && break; sleep 0.1; done; sleep 0.1'
+        shell = start(["sh", "-c", begin, nginx.folder / "pid", *command], env=context.env())
         try:
-            shell.wait(10)
+            shell.wait(30)
             old = read_pid(nginx.folder / "pid")
             check(maps(old, context.module), "the first nginx has not loaded the module")
             os.kill(old, signal.SIGUSR2)
