@@ -56,21 +56,21 @@ SHARED void chapoly_solo_end(const struct chapoly_work *w, struct sl_poly1305 *p
 /* Absorbs n_steps STEP_LEN bytes; in the first of a text the hash is only added. */
 SHARED void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t n_steps, bool is_first, bool is_long) {
   struct poly_value h = w->hash[0];
-  if (is_first && n_steps > 0) {
-    h = poly_add(h, poly_run_at(p));
-    n_steps--, p += STEP_LEN;
-  }
-  for (; is_long && n_steps >= POLY_MERGED; n_steps -= POLY_MERGED, p += POLY_MERGED * STEP_LEN) {
-    struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
-    POLY_UNROLL for (unsigned i = 0; i < POLY_MERGED; i++) {
-      struct poly_value x = i + 1 < POLY_MERGED ? poly_run_at(p + (POLY_MERGED - 2 - i) * STEP_LEN) : h;
-      s = poly_sum_add(s, x, &w->r[i][0]);
+  while (n_steps > 0) {
+    size_t n = is_long && !is_first && n_steps >= POLY_MERGED ? POLY_MERGED : 1;
+    if (n > 1) {
+      struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
+      POLY_UNROLL for (unsigned i = 0; i < POLY_MERGED; i++) {
+        struct poly_value x = i + 1 < POLY_MERGED ? poly_run_at(p + (POLY_MERGED - 2 - i) * STEP_LEN) : h;
+        s = poly_sum_add(s, x, &w->r[i][0]);
+      }
+      h = poly_carried(s);
+    } else {
+      if (!is_first) poly_times(&h, &w->r[0][0]);
+      h = poly_add(h, poly_run_at(p));
     }
-    h = poly_carried(s);
-  }
-  for (; n_steps > 0; n_steps--, p += STEP_LEN) {
-    poly_times(&h, &w->r[0][0]);
-    h = poly_add(h, poly_run_at(p));
+    is_first = false;
+    n_steps -= n, p += n * STEP_LEN;
   }
   w->hash[0] = h;
 }
