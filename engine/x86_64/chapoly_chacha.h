@@ -85,6 +85,50 @@ SHARED void chacha_xor_lanes(const uint64_t out[W_LANES], const uint64_t in[W_LA
   w_xor_lanes(out, in, y);
 }
 
+/* Two blocks by themselves, a row of the state (RFC 8439 2.3) in a vector: for what would leave lanes empty. */
+#define ROWS_ROTATE_BYTES(x, places) _mm_shuffle_epi8(x, places)
+#define ROWS_ROTATE(x, n)            _mm_or_si128(_mm_slli_epi32(x, n), _mm_srli_epi32(x, 32 - (n)))
+SHARED void chacha_two_blocks(uint8_t out[2][64], const uint8_t key[32], const uint8_t nonce[12], uint32_t counter) {
+  const __m128i by_16 = _mm_set_epi8(13, 12, 15, 14, 9, 8, 11, 10, 5, 4, 7, 6, 1, 0, 3, 2);
+  const __m128i by_8 = _mm_set_epi8(14, 13, 12, 15, 10, 9, 8, 11, 6, 5, 4, 7, 2, 1, 0, 3);
+  __m128i start[2][4], a[2], b[2], c[2], d[2];
+#define EACH_BLOCK UNROLL for (unsigned i = 0; i < 2; i++)
+  EACH_BLOCK {
+    start[i][0] = _mm_set_epi32(0x6b206574, 0x79622d32, 0x3320646e, 0x61707865);
+    start[i][1] = block_load_all(key);
+    start[i][2] = block_load_all(key + 16);
+    start[i][3] = _mm_set_epi32((int)sl_load32_le(nonce + 8), (int)sl_load32_le(nonce + 4), (int)sl_load32_le(nonce),
+                                (int)(counter + i));
+    a[i] = start[i][0], b[i] = start[i][1], c[i] = start[i][2], d[i] = start[i][3];
+  }
+  for (unsigned n = 0; n < 20; n++) {
+    EACH_BLOCK a[i] = _mm_add_epi32(a[i], b[i]);
+    EACH_BLOCK d[i] = ROWS_ROTATE_BYTES(_mm_xor_si128(d[i], a[i]), by_16);
+    EACH_BLOCK c[i] = _mm_add_epi32(c[i], d[i]);
+    EACH_BLOCK b[i] = _mm_xor_si128(b[i], c[i]);
+    EACH_BLOCK b[i] = ROWS_ROTATE(b[i], 12);
+    EACH_BLOCK a[i] = _mm_add_epi32(a[i], b[i]);
+    EACH_BLOCK d[i] = ROWS_ROTATE_BYTES(_mm_xor_si128(d[i], a[i]), by_8);
+    EACH_BLOCK c[i] = _mm_add_epi32(c[i], d[i]);
+    EACH_BLOCK b[i] = _mm_xor_si128(b[i], c[i]);
+    EACH_BLOCK b[i] = ROWS_ROTATE(b[i], 7);
+    if (n % 2 == 0) { /* diagonals become columns, then back */
+      EACH_BLOCK b[i] = _mm_shuffle_epi32(b[i], 0x39), c[i] = _mm_shuffle_epi32(c[i], 0x4e);
+      EACH_BLOCK d[i] = _mm_shuffle_epi32(d[i], 0x93);
+    } else {
+      EACH_BLOCK b[i] = _mm_shuffle_epi32(b[i], 0x93), c[i] = _mm_shuffle_epi32(c[i], 0x4e);
+      EACH_BLOCK d[i] = _mm_shuffle_epi32(d[i], 0x39);
+    }
+  }
+  EACH_BLOCK {
+    block_store_all(out[i], _mm_add_epi32(a[i], start[i][0]));
+    block_store_all(out[i] + 16, _mm_add_epi32(b[i], start[i][1]));
+    block_store_all(out[i] + 32, _mm_add_epi32(c[i], start[i][2]));
+    block_store_all(out[i] + 48, _mm_add_epi32(d[i], start[i][3]));
+  }
+#undef EACH_BLOCK
+}
+
 /* Transposes 4 by 4 words in every 128-bit lane. */
 INLINE void chacha_transpose(v x[4]) {
   v a = w_unpack_low(x[0], x[1]), b = w_unpack_high(x[0], x[1]);

@@ -111,6 +111,31 @@ SHARED void chapoly_solo_hash(struct sl_poly1305 *poly, const struct chapoly_wor
   chapoly_absorb(poly, job->aad, job->aad_len);
 }
 
+/* One text of which two blocks of stream are all, block 0 of a record included. */
+SHARED void chapoly_tiny(struct chapoly_work *w, struct sl_aead_job *job, struct sl_poly1305 *poly,
+                         const uint32_t *piece_counter, bool seal) {
+  size_t text_len = job->len + job->tail_len, n_first = 0, hashed_len = text_len;
+  chacha_two_blocks(w->rest, job->key->mem, job->nonce, piece_counter != NULL ? *piece_counter : 0);
+  w->used |= USED_REST;
+  if (piece_counter != NULL) {
+    hashed_len &= ~(size_t)15;
+  } else {
+    sl_poly1305_init(poly, w->rest[0]);
+    chapoly_absorb(poly, job->aad, job->aad_len);
+    n_first = 1;
+  }
+  if (!seal) chapoly_absorb(poly, job->in, hashed_len);
+  for (size_t off = 0; off < text_len; off += 64) chapoly_text_block(job, off, w->rest[n_first + off / 64], seal);
+  if (seal) chapoly_absorb(poly, job->out, hashed_len);
+}
+
+SHARED void chapoly_solo_tag(struct sl_aead_job *job, struct sl_poly1305 *poly, size_t text_len, bool seal) {
+  uint8_t tag[16];
+  chapoly_final(poly, tag, job->aad_len, text_len);
+  chapoly_end(job, sl_load64_le(tag), sl_load64_le(tag + 8), seal);
+  sl_wipe(tag, sizeof tag);
+}
+
 /* One text: a record with AAD and tag, or a piece of a text in pieces, which has neither, and no tail. `poly` is the piece's
  * hash or, for a record, anything. A record comes with a head or without: then its first pass makes what is in one. */
 SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head,
@@ -118,6 +143,12 @@ SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
   struct chapoly_records rec;
   bool is_piece = piece_counter != NULL;
   size_t text_len = job->len + job->tail_len;
+  size_t base = is_piece || head != NULL, n_blocks = 1 + (text_len + 63) / 64;
+  if (head == NULL && n_blocks - base <= 2) {
+    chapoly_tiny(w, job, poly, piece_counter, seal);
+    if (!is_piece) chapoly_solo_tag(job, poly, text_len, seal);
+    return;
+  }
   rec.n = rec.width = 1;
   rec.log_width = 0;
   rec.job = &job;
@@ -128,7 +159,6 @@ SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
   rec.lanes_base = 0;
 
   const uint8_t *cipher = seal ? job->out : job->in;
-  size_t base = is_piece || head != NULL, n_blocks = 1 + (text_len + 63) / 64;
   bool has_last = head != NULL && chapoly_has_odd_block(text_len), finished = false;
   if (has_last) n_blocks--;
   size_t n_steps = text_len < SOLO_VECTORS_LEN ? 0 : text_len / STEP_LEN, pos = 0; /* pos: steps */
@@ -170,10 +200,7 @@ SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
   }
   if (is_piece) return;
   if (!seal && has_last) chapoly_text_block(job, (text_len - 1) & ~(size_t)63, head->last, seal);
-  uint8_t tag[16];
-  chapoly_final(poly, tag, job->aad_len, text_len);
-  chapoly_end(job, sl_load64_le(tag), sl_load64_le(tag + 8), seal);
-  sl_wipe(tag, sizeof tag);
+  chapoly_solo_tag(job, poly, text_len, seal);
 }
 
 SHARED void chapoly_record(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head,

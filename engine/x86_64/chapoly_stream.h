@@ -20,18 +20,12 @@ static void chapoly_stream_start(struct sl_stream *s, const struct sl_aead_key *
 /* The Poly1305 key, and the block that waits to be hashed. */
 SHARED void chapoly_stream_ready(struct sl_stream *s, const struct sl_aead_key *key) {
   if (!s->has_hash) {
-    struct chapoly_work w;
-    uint8_t first[32];
-    w.used = 0;
-    w.stream = w.streams[W_STATES - 1];
-    chapoly_solo_start(&w, key, s->nonce, 1, 0);
-    chacha_pass(&w, 1, 0, NULL, true);
-    chacha_first_key(first, &w);
-    sl_poly1305_init(chapoly_poly_of(s), first);
-    sl_wipe(first, sizeof first);
+    uint8_t blocks[2][64];
+    chacha_two_blocks(blocks, key->mem, s->nonce, 0);
+    sl_poly1305_init(chapoly_poly_of(s), blocks[0]);
+    sl_wipe(blocks, sizeof blocks);
     s->counter = 1;
     s->has_hash = true;
-    chapoly_work_wipe(&w);
   }
 }
 

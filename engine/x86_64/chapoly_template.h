@@ -70,10 +70,11 @@ struct chapoly_work {
 
 enum {
   USED_STREAMS = 1, /* both streams; the last is always */
-  USED_STATES = 64, /* the second state; the first is always */
-  USED_GROUP = 2,   /* Poly1305 of a group */
-  USED_MERGED = 4,  /* powers of r besides r */
-  USED_SOLO = 8,    /* Poly1305 of a solo */
+  USED_STATES = 64, /* the second state, besides the first */
+  USED_PASS = 128,
+  USED_GROUP = 2,  /* Poly1305 of a group */
+  USED_MERGED = 4, /* powers of r besides r */
+  USED_SOLO = 8,   /* Poly1305 of a solo */
   USED_REST = 16,
   USED_HEADS = 32,
 };
@@ -92,11 +93,12 @@ SHARED void chapoly_wipe_state(v *p, size_t stride) {
 
 SHARED void chapoly_work_wipe(struct chapoly_work *w) {
   for (size_t s = 0; s < (w->used & USED_STATES ? W_STATES : 1); s++) {
+    if (w->used & USED_REST) chapoly_wipe_state((v *)w->rest[s * W_LANES], 1);
+    if (!(w->used & USED_PASS)) break;
     chapoly_wipe_state(w->streams[W_STATES - 1] + s, W_STATES);
     chapoly_wipe_state(w->start + 16 * s, 1);
     chapoly_wipe_state(w->first + 16 * s, 1);
     if (W_STATES > 1 && w->used & USED_STREAMS) chapoly_wipe_state(w->streams[0] + s, W_STATES);
-    if (w->used & USED_REST) chapoly_wipe_state((v *)w->rest[s * W_LANES], 1);
   }
   if (w->used & USED_GROUP)
     chapoly_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
@@ -131,7 +133,7 @@ struct chapoly_records {
 
 /* Behind the making of a state. */
 INLINE void chacha_begin(struct chapoly_work *w, size_t n_states) {
-  if (n_states > 1) w->used |= USED_STATES;
+  w->used |= USED_PASS | (n_states > 1 ? USED_STATES : 0);
   for (size_t s = 0; s < n_states; s++) chacha_first_columns(w->first + 16 * s, w->start + 16 * s);
 }
 
