@@ -62,8 +62,7 @@ void sl_cpu_model(char *out, size_t cap);
 struct sl_kernel;
 
 /* Key memory layout is the kernel's own business: key->mem, SL_AEAD_KEY_MEM - 16 bytes that begin 16 bytes after a
- * 64-byte boundary. Round keys first: 16 + 11*16 = 192 and 16 + 15*16 = 256 both end on a line, where powers of H
- * begin. */
+ * 64-byte boundary. */
 struct sl_aead_ops {
   enum sl_aead aead;
   uint16_t secret_len; /* bytes */

@@ -1,133 +1,115 @@
-/* gcm_narrow.h - records through gcm_template.h where vectors hold one or two blocks, no masks cut them, and there are 16
- * registers: one record at a time. A record's ends go through memory, vector by vector, in loops of which there is one
- * copy; what runs long is gcm_long_group(). */
+/* gcm_narrow.h - AES-GCM where vectors hold one or two blocks, no masks cut them, and there are 16 registers: one record at
+ * a time. */
 #ifndef SEALANE_ENGINE_X86_64_GCM_NARROW_H
 #define SEALANE_ENGINE_X86_64_GCM_NARROW_H
 
-#include "engine/x86_64/gcm_template.h"
+#include "engine/x86_64/gcm_single.h"
 
-/* The vectors of a record's head or last group: AES, then GHASH's input. */
-typedef uint8_t gcm_group[V_LAST][V_BYTES] __attribute__((aligned(64)));
+/* What a long record's groups need, spread over all lanes beforehand: on Zen a load that spreads costs a vector pipe, a
+ * plain one does not (docs/kernels.md). */
+struct gcm_long {
+  uint8_t rounds[15][V_BYTES];
+  uint8_t power[V_GROUP_LONG][V_BYTES];  /* H^(V_LANES * (V_GROUP_LONG - j)) */
+  uint8_t folded[V_GROUP_LONG][V_BYTES]; /* gcm_folded() of those */
+} __attribute__((aligned(64)));
 
-INLINE void gcm_stream_vecs(struct gcm_record *r, unsigned rounds, gcm_group group, unsigned n_vecs) {
-  v x[V_LAST];
-  gcm_counters(r, 1, x, n_vecs, V_GROUP, false);
-  gcm_rounds(r, 1, rounds, x, n_vecs, NULL);
-  UNROLL for (unsigned j = 0; j < n_vecs; j++) v_store(group[j], x[j]);
-}
-
-/* All rounds of AES but the last for n_vecs vectors, or up to two more. */
-PART void gcm_stream(struct gcm_record *r, unsigned rounds, gcm_group group, size_t n_vecs) {
-  if (n_vecs <= 3) {
-    gcm_stream_vecs(r, rounds, group, 3);
-  } else if (n_vecs <= 5) {
-    gcm_stream_vecs(r, rounds, group, 5);
-  } else if (n_vecs <= 7) {
-    gcm_stream_vecs(r, rounds, group, 7);
-  } else {
-    gcm_stream_vecs(r, rounds, group, V_LAST);
+static inline void gcm_long_make(struct gcm_long *l, const struct gcm_record *r, unsigned rounds) {
+  ROLLED for (unsigned i = 0; i <= rounds; i++) v_store(l->rounds[i], v_load_all(r->key + 16 * i));
+  v most = v_load_all(r->key - 16 * N_POWERS);
+  UNROLL for (unsigned j = V_GROUP_LONG; j-- > 0;) {
+    unsigned exponent = V_LANES * (V_GROUP_LONG - j);
+    v h = exponent <= N_POWERS ? v_load_all(r->key - 16 * exponent)
+                               : gcm_reduced(gcm_product(v_load_all(r->key - 16 * (exponent - N_POWERS)), most));
+    v_store(l->power[j], h);
+    v_store(l->folded[j], gcm_folded(h));
   }
 }
-_Static_assert(V_LAST == 9, "gcm_stream() has every count");
+_Static_assert(V_LANES *V_GROUP_LONG <= 2 * N_POWERS, "one product makes a power the key does not hold");
 
-/* The text of the vectors that gcm_stream() began; the group then holds what GHASH takes. */
-PART void gcm_text(struct gcm_record *r, unsigned rounds, gcm_group group, size_t n_vecs, ptrdiff_t off, bool seal) {
-  v last_key = v_load_all(r->round_keys + 16 * rounds);
-  ptrdiff_t inside = (ptrdiff_t)(r->text_len - r->job->tail_len) - V_BYTES;
-  ROLLED for (size_t j = 0; j < n_vecs; j++, off += V_BYTES) {
-    v x = v_load(group[j]);
-    if (off >= 0 && off <= inside) {
-      x = gcm_vec(r, x, last_key, off, seal);
-    } else {
-      x = gcm_edge_vec(r, x, last_key, off, off<0, off> inside ? MAY_END : INSIDE, seal);
-    }
-    if (off == (V_LANES > 1 ? -LEAD_LEN : -16)) x = v_xor(x, r->aad);
-    v_store(group[j], x);
-  }
+INLINE void gcm_long_round(const struct gcm_long *l, v x[], size_t round) {
+  v k = v_load(l->rounds[round]);
+  UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) x[j] = v_aesenc(x[j], k);
+}
+INLINE struct gcm_sum gcm_long_pair(const struct gcm_record *r, const struct gcm_long *l, struct gcm_sum s,
+                                    const v group[], size_t i, size_t j, bool first) {
+  v a = gcm_reversed(group[i]), b = gcm_reversed(group[j]);
+  if (j == 0) b = v_xor(b, r->acc);
+  return gcm_add_products(s, a, v_load(l->power[i]), v_load(l->folded[i]), b, v_load(l->power[j]), v_load(l->folded[j]),
+                          first);
 }
 
-/* The products of the last group's positions with their own powers, lanes apart. */
-PART void gcm_hash_last(const struct gcm_record *r, gcm_group group, size_t n_vecs, ptrdiff_t off,
-                        struct gcm_done *done) {
+/* A full group of one record, and GHASH of the one before. */
+INLINE void gcm_long_group(struct gcm_record *r, const struct gcm_long *l, unsigned rounds, ptrdiff_t off, v group[],
+                           bool seal) {
+  v x[V_GROUP_LONG];
+  __asm__("" : "+r"(l)); /* keeps the compiler from loading round keys once and spilling them round the loop */
   struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
-  v acc = r->acc;
-  ptrdiff_t n_positions = ((ptrdiff_t)r->text_len + 15 - off) / 16, left = n_positions;
-  const uint8_t *own = r->powers_end - 16 * n_positions;
-  if (n_vecs > V_EXACT) { /* by one: the first has no power in the key */
-    s = gcm_product(v_xor(v_load(group[0]), acc), v_load_all(r->powers_end - V_BYTES));
-    acc = gcm_reduced(s);
-    s = (struct gcm_sum){v_zero(), v_zero(), v_zero()};
-    group++;
-    n_vecs--;
-    own += V_BYTES;
-    left -= V_LANES;
+  size_t round = 2;
+  gcm_counters(r, 1, x, V_GROUP_LONG);
+  gcm_long_round(l, x, 1);
+  UNROLL for (; round < 10; round += 2) {
+    s = gcm_long_pair(r, l, s, group, round - 1, round % V_GROUP_LONG, round == 2);
+    gcm_long_round(l, x, round);
+    gcm_long_round(l, x, round + 1);
   }
-  ROLLED for (size_t j = 0; j < n_vecs; j++, own += V_BYTES, left -= V_LANES) {
-    s = gcm_added(s, gcm_product(v_xor(v_load(group[j]), acc), v_load_lanes(own, left)), false);
-    acc = v_zero();
+  if (rounds > 10) {
+    UNROLL for (; round < 14; round++) gcm_long_round(l, x, round);
   }
-  done->sum = s;
-  done->mask = r->mask;
-  done->lengths = _mm_set_epi64x((long long)(8 * (uint64_t)r->job->aad_len), (long long)(8 * (uint64_t)r->text_len));
-  done->h = r->powers_end - 16;
-  done->job = r->job;
+  r->acc = gcm_reduced(s);
+  v last_key = v_load(l->rounds[rounds]);
+  UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) {
+    group[j] = gcm_vec_unturned(r, x[j], last_key, off + (ptrdiff_t)(j * V_BYTES), seal);
+  }
 }
-_Static_assert((int)V_LAST <= (int)V_EXACT + 1, "one vector at most lies beyond the key's powers");
 
 INLINE ptrdiff_t gcm_long_groups(struct gcm_record *r, const struct gcm_long *l, unsigned rounds, size_t *n_vecs,
-                                 v hash[], bool seal) {
-  ptrdiff_t off = LONG_LEN - LEAD_LEN;
-  ROLLED for (; *n_vecs > V_LAST; *n_vecs -= V_GROUP, off += GROUP_LEN) {
-    gcm_long_group(r, l, rounds, off, hash, false, seal);
+                                 ptrdiff_t off, const uint8_t first[][V_BYTES], bool seal) {
+  v hash[V_GROUP_LONG];
+  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
+  UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) hash[j] = gcm_reversed(v_load(first[j]));
+  ROLLED for (; *n_vecs > GROUP_LAST; *n_vecs -= V_GROUP_LONG, off += LONG_LEN) {
+    gcm_long_group(r, l, rounds, off, hash, seal);
   }
+  UNROLL for (unsigned j = 1; j < V_GROUP_LONG; j += 2) {
+    s = gcm_long_pair(r, l, s, hash, j, (j + 1) % V_GROUP_LONG, j == 1);
+  }
+  r->acc = gcm_reduced(s);
   return off;
 }
 
-/* A record of more than V_LAST vectors up to its last group. Returns where that begins in the text. */
-PART ptrdiff_t gcm_long_part(struct gcm_record *out, unsigned rounds, gcm_group group, size_t *n_vecs, bool seal) {
+PART ptrdiff_t gcm_long_part(struct gcm_record *out, unsigned rounds, uint8_t group[][V_BYTES], size_t *n_vecs,
+                             ptrdiff_t off, bool seal) {
   struct gcm_long l;
+  gcm_key_stream(out, rounds, group, V_GROUP_LONG);
+  gcm_text(out, rounds, group, V_GROUP_LONG, off, seal);
   struct gcm_record r = *out;
-  v hash[V_GROUP];
-  ptrdiff_t off;
-  gcm_stream(out, rounds, group, V_GROUP);
-  gcm_text(out, rounds, group, V_GROUP, -LEAD_LEN, seal);
-  r.counter = out->counter;
-  UNROLL for (unsigned j = 0; j < V_GROUP; j++) hash[j] = v_load(group[j]);
-  *n_vecs -= V_GROUP;
+  r.counter = out->counter - (GROUP_LAST - V_GROUP_LONG) * V_ALIGN * V_LANES; /* of the vector too many */
+  *n_vecs -= V_GROUP_LONG;
   gcm_long_make(&l, &r, rounds);
+  off += LONG_LEN;
   if (seal) {
-    off = gcm_long_groups(&r, &l, rounds, n_vecs, hash, true);
+    off = gcm_long_groups(&r, &l, rounds, n_vecs, off, group, true);
   } else {
-    off = gcm_long_groups(&r, &l, rounds, n_vecs, hash, false);
+    off = gcm_long_groups(&r, &l, rounds, n_vecs, off, group, false);
   }
-  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
-  UNROLL for (unsigned j = V_GROUP; j > 0; j -= 2) s = gcm_long_pair(&l, s, hash, j - 1, j - 2);
-  out->acc = gcm_reduced(s);
+  out->acc = r.acc;
   out->counter = r.counter;
   sl_wipe(&l, sizeof l);
   return off;
 }
-_Static_assert((int)V_GROUP == (int)V_GROUP_LONG, "one size of group");
 
 static void gcm_jobs(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
   struct gcm_done done[V_LANES];
-  struct gcm_record r;
   gcm_group group;
   unsigned n_done = 0;
   for (size_t i = 0; i < n; i++) {
-    size_t n_vecs = gcm_n_vecs(jobs[i]);
-    ptrdiff_t off = -LEAD_LEN;
-    gcm_begin(&r, jobs[i], rounds);
-    if (n_vecs > V_LAST) off = gcm_long_part(&r, rounds, group, &n_vecs, seal);
-    gcm_stream(&r, rounds, group, n_vecs);
-    gcm_text(&r, rounds, group, n_vecs, off, seal);
-    gcm_hash_last(&r, group, n_vecs, off, &done[n_done++]);
+    gcm_single_job(jobs[i], rounds, group, seal, &done[n_done++]);
     if (n_done < V_LANES && i + 1 < n) continue;
     gcm_finish_some(done, n_done, seal);
     n_done = 0;
   }
   sl_wipe(done, sizeof done);
-  sl_wipe(group, sizeof group);
+  gcm_wipe(group, GROUP_LAST);
 }
 
 #endif

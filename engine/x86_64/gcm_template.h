@@ -1,5 +1,5 @@
 /* gcm_template.h - AES-GCM (SP 800-38D) for x86, one body for every vector width. A variant includes its vec*.h, then
- * this, then makes its table. The algebra is in docs/gcm.md; values have the same names there.
+ * gcm_wide.h or gcm_narrow.h, then makes its table. The algebra is in docs/gcm.md; values have the same names there.
  *
  * A record is laid on a line of 16-byte positions:
  *
@@ -9,17 +9,19 @@
  *     GHASH in    -     AAD   ciphertext             the last block of the AAD; those before it are hashed ahead
  *
  * so one vector of positions serves both AES and GHASH, AAD and mask ride in vectors that are computed anyway, and
- * position p's counter is p. Vectors are taken in groups of V_GROUP:
+ * position p's counter is p. Vectors are taken in groups:
  *
- *     long record     first group | group | ... | last group: 2..V_GROUP+1 vectors, the end of the text in its last
- *     short record    only group: 1..V_GROUP+1 vectors, with both ends
+ *     long record     first group | full group | ... | last group, the end of the text in its last vector
+ *     short record    only group, with both ends
  *
- * Each group is hashed between the AES rounds of the next one. In a full group lanes stay apart and vector j is multiplied
- * by H^(V_LANES * (V_GROUP - j)) in all of them; in the last group each position p gets its own power, H^(n+2-p), and the
- * lanes are added (that takes a full vector in the last group: the lanes of the sum so far lie on its positions). That sum,
- * the step with the lengths and the tag are done for V_LANES records together (gcm_finish).
+ * Each group is hashed between the AES rounds of a later one. In a full group of G vectors lanes stay apart and vector j is
+ * multiplied by H^(V_LANES * (G - j)) in all of them; in the last group each position p gets its own power, H^(n+2-p), and
+ * the lanes are added (that takes a full vector in the last group: the lanes of the sum so far lie on its positions). That
+ * sum, the step with the lengths and the tag are done for V_LANES records together (gcm_finish).
  *
- * Here is what all widths share; how records go through it is in gcm_wide.h and gcm_narrow.h. */
+ * Here is what all share. How records go through it: one at a time in gcm_single.h, which pieces of streams (gcm_stream.h)
+ * use as well, with the long part of each family of widths in gcm_wide.h and gcm_narrow.h; several side by side in
+ * gcm_wide.h; one a lane in gcm_lanes.h. */
 #ifndef SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 #define SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 
@@ -68,26 +70,24 @@ enum {
 
 /* ---- constants ----------------------------------------------------------------------------------------------- */
 
-/* What distinguishes the counter blocks of a group. Groups begin at multiples of 8, 16 or 32 positions, so the
- * big-endian sum of a group's first counter and these is an exclusive or. */
+/* What distinguishes the counter blocks of V_ALIGN vectors. Those begin at multiples of as many positions, so the big-endian
+ * sum of their first counter and these is an exclusive or. */
 #define POSITION(p)                                                                                                    \
   { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, p }
 #define POSITIONS_4(p) POSITION(p), POSITION(p + 1), POSITION(p + 2), POSITION(p + 3)
-static const uint8_t gcm_positions[32][16] __attribute__((aligned(64))) = {
-    POSITIONS_4(0),  POSITIONS_4(4),  POSITIONS_4(8),  POSITIONS_4(12),
-    POSITIONS_4(16), POSITIONS_4(20), POSITIONS_4(24), POSITIONS_4(28),
+static const uint8_t gcm_positions[16][16] __attribute__((aligned(64))) = {
+    POSITIONS_4(0),
+    POSITIONS_4(4),
+    POSITIONS_4(8),
+    POSITIONS_4(12),
 };
-_Static_assert(V_GROUP *V_LANES <= 32, "a group's positions are in the table");
+_Static_assert(V_ALIGN *V_LANES <= 16, "positions are in the table");
+_Static_assert(V_GROUP % V_ALIGN == 0, "groups begin where counters are aligned");
 
 /* GHASH takes blocks as polynomials with the first bit as the lowest power: bytes reversed, and bits as they are. */
 INLINE v gcm_reversed(v x) {
   return v_shuffle(x, v_all(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)));
 }
-/* A counter block from nonce words and a counter in host order. */
-INLINE __m128i gcm_counter_block(__m128i counter) {
-  return _mm_shuffle_epi8(counter, _mm_set_epi8(12, 13, 14, 15, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
-}
-
 /* ---- GHASH --------------------------------------------------------------------------------------------------- */
 
 /* A sum of products not yet reduced: low + mid x^64 + high x^128, where Karatsuba's mid still holds low and high. */
@@ -100,37 +100,53 @@ INLINE v gcm_folded(v x) {
   return v_xor(x, v_swap(x));
 }
 
-/* s + a*g + b*h; g_folded = gcm_folded(g). */
-INLINE struct gcm_sum gcm_add_products(struct gcm_sum s, v a, v g, v g_folded, v b, v h, v h_folded) {
+/* s + a*g + b*h; g_folded = gcm_folded(g). `first`: there is no sum yet. */
+INLINE struct gcm_sum gcm_add_products(struct gcm_sum s, v a, v g, v g_folded, v b, v h, v h_folded, bool first) {
+  if (first) {
+    v mid = V_SCHOOLBOOK ? v_xor3(v_clmul_lh(a, g), v_clmul_hl(a, g), v_clmul_lh(b, h))
+                         : v_xor(v_clmul_ll(gcm_folded(a), g_folded), v_clmul_ll(gcm_folded(b), h_folded));
+    return (struct gcm_sum){v_xor(v_clmul_ll(a, g), v_clmul_ll(b, h)),
+                            V_SCHOOLBOOK ? v_xor(mid, v_clmul_hl(b, h)) : mid,
+                            v_xor(v_clmul_hh(a, g), v_clmul_hh(b, h))};
+  }
   s.low = v_xor3(s.low, v_clmul_ll(a, g), v_clmul_ll(b, h));
   s.high = v_xor3(s.high, v_clmul_hh(a, g), v_clmul_hh(b, h));
-  s.mid = v_xor3(s.mid, v_clmul_ll(gcm_folded(a), g_folded), v_clmul_ll(gcm_folded(b), h_folded));
+  if (V_SCHOOLBOOK) {
+    s.mid = v_xor3(s.mid, v_clmul_lh(a, g), v_clmul_hl(a, g));
+    s.mid = v_xor3(s.mid, v_clmul_lh(b, h), v_clmul_hl(b, h));
+  } else {
+    s.mid = v_xor3(s.mid, v_clmul_ll(gcm_folded(a), g_folded), v_clmul_ll(gcm_folded(b), h_folded));
+  }
   return s;
 }
 
-INLINE struct gcm_sum gcm_product(v a, v h) {
-  return (struct gcm_sum){v_clmul_ll(a, h), v_clmul_ll(gcm_folded(a), gcm_folded(h)), v_clmul_hh(a, h)};
+/* s + a*h, or a*h where there is no sum yet. */
+INLINE struct gcm_sum gcm_add_product(struct gcm_sum s, v a, v h, bool first) {
+  v low = v_clmul_ll(a, h), high = v_clmul_hh(a, h);
+  v mid = V_SCHOOLBOOK ? v_clmul_lh(a, h) : v_clmul_ll(gcm_folded(a), gcm_folded(h));
+  if (V_SCHOOLBOOK) mid = first ? v_xor(mid, v_clmul_hl(a, h)) : v_xor3(s.mid, mid, v_clmul_hl(a, h));
+  if (first) return (struct gcm_sum){low, mid, high};
+  return (struct gcm_sum){v_xor(s.low, low), V_SCHOOLBOOK ? mid : v_xor(s.mid, mid), v_xor(s.high, high)};
 }
 
-/* s + p; p where s is still nothing. */
-INLINE struct gcm_sum gcm_added(struct gcm_sum s, struct gcm_sum p, bool first) {
-  if (first) return p;
-  return (struct gcm_sum){v_xor(s.low, p.low), v_xor(s.mid, p.mid), v_xor(s.high, p.high)};
+INLINE struct gcm_sum gcm_product(v a, v h) {
+  return gcm_add_product((struct gcm_sum){v_zero(), v_zero(), v_zero()}, a, h, true);
 }
 
 INLINE v gcm_reduced(struct gcm_sum s) {
   const v poly = v_all(_mm_set_epi64x(0, (long long)0xc200000000000000)); /* x^63 + x^62 + x^57: docs/gcm.md */
-  v mid = v_xor3(s.mid, s.low, s.high);
+  v mid = V_SCHOOLBOOK ? s.mid : v_xor3(s.mid, s.low, s.high);
   mid = v_xor3(mid, v_swap(s.low), v_clmul_ll(s.low, poly));
   return v_xor3(s.high, v_swap(mid), v_clmul_ll(mid, poly));
 }
 
 /* ---- keys ---------------------------------------------------------------------------------------------------- */
 
-/* key->mem: round keys, then H^16 ... H^1, each over x (docs/gcm.md). Descending, so that the powers a short record
- * needs are the key's last lines and V_LANES of them are one load, at any count. */
-INLINE const uint8_t *gcm_powers_end(const struct sl_aead_key *key, unsigned rounds) {
-  return key->mem + 16 * (rounds + 1) + 16 * N_POWERS;
+/* key->mem: H^16 ... H^1, each over x (docs/gcm.md), then round keys; one pointer to where these meet serves both. Powers
+ * descend, so that V_LANES of them are one load, at any count; a vector of them that reaches beyond H meets round keys, and
+ * is still inside the key. */
+INLINE const uint8_t *gcm_key_mem(const struct sl_aead_key *key) {
+  return key->mem + 16 * N_POWERS;
 }
 
 static inline __m128i gcm_key_mix(__m128i k) {
@@ -165,12 +181,12 @@ static void gcm_expand_rounds(uint8_t *out, const uint8_t *secret, unsigned roun
 }
 
 static void gcm_expand(struct sl_aead_key *key, const uint8_t *secret, unsigned rounds) {
-  uint8_t *powers_end = key->mem + 16 * (rounds + 1) + 16 * N_POWERS;
-  gcm_expand_rounds(key->mem, secret, rounds);
+  uint8_t *mem = key->mem + 16 * N_POWERS;
+  gcm_expand_rounds(mem, secret, rounds);
 
-  __m128i h = block_load_all(key->mem);
-  for (unsigned r = 1; r < rounds; r++) h = _mm_aesenc_si128(h, block_load_all(key->mem + 16 * r));
-  h = _mm_aesenclast_si128(h, block_load_all(key->mem + 16 * rounds));
+  __m128i h = block_load_all(mem);
+  for (unsigned r = 1; r < rounds; r++) h = _mm_aesenc_si128(h, block_load_all(mem + 16 * r));
+  h = _mm_aesenclast_si128(h, block_load_all(mem + 16 * rounds));
 
   /* H over x: shifted left by one, the bit that falls out folded back. */
   uint8_t bytes[16];
@@ -178,10 +194,10 @@ static void gcm_expand(struct sl_aead_key *key, const uint8_t *secret, unsigned 
   uint64_t high = sl_load64_be(bytes), low = sl_load64_be(bytes + 8), carry = 0 - (high >> 63);
   high = (high << 1 | low >> 63) ^ (carry & 0xc200000000000000);
   low = low << 1 ^ (carry & 1);
-  block_store_all(powers_end - 16, _mm_set_epi64x((long long)high, (long long)low));
+  block_store_all(mem - 16, _mm_set_epi64x((long long)high, (long long)low));
   for (unsigned i = 2; i <= N_POWERS; i++) {
-    v a = v_load_all(powers_end - 16 * (i / 2)), b = v_load_all(powers_end - 16 * (i - i / 2));
-    block_store_all(powers_end - 16 * i, v_lane(gcm_reduced(gcm_product(a, b)), 0));
+    v a = v_load_all(mem - 16 * (i / 2)), b = v_load_all(mem - 16 * (i - i / 2));
+    block_store_all(mem - 16 * i, v_lane(gcm_reduced(gcm_product(a, b)), 0));
   }
   sl_wipe(bytes, sizeof bytes);
 }
@@ -233,27 +249,28 @@ PART void gcm_finish_some(const struct gcm_done done[], unsigned n, bool seal) {
 
 /* ---- records side by side ------------------------------------------------------------------------------------ */
 
-/* A record under way. Functions below take `side` of them, 1, 2 or 4, whose vectors are as many: their latencies hide each
+/* A record under way. Functions below take `side` of them, 1 or 2, whose vectors are as many: their latencies hide each
  * other's. `side` and `n_vecs` are constants wherever these are called. */
 struct gcm_record {
   struct sl_aead_job *job;
   const uint8_t *in;
   uint8_t *out;
-  const uint8_t *round_keys, *powers_end;
-  size_t text_len; /* bytes, with the tail */
-  __m128i counter; /* of the group's first position, in host order */
-  __m128i mask;    /* E(J0) */
-  v aad;           /* what GHASH takes at position 1 */
-  v acc;           /* GHASH so far, lanes apart: to be added to the next vector */
+  const uint8_t *key;         /* gcm_key_mem() */
+  size_t text_len;            /* bytes, with the tail */
+  uint8_t base[16];           /* nonce and zeros, round key 0 added */
+  uint32_t counter, key_word; /* of the group's first position, in host order; the last word of round key 0 */
+  __m128i mask;               /* E(J0) */
+  v aad;                      /* what GHASH takes at position 1 */
+  ptrdiff_t aad_off;          /* of the vector it is in: gcm_single.h */
+  v acc;                      /* GHASH so far, lanes apart: to be added to the next vector */
 };
 
-/* What a long record's groups need, spread over all lanes beforehand: on Zen a load that spreads costs a vector pipe, a
- * plain one does not (docs/kernels.md). */
-struct gcm_long {
-  uint8_t rounds[15][V_BYTES];
-  uint8_t power[V_GROUP_LONG][V_BYTES];  /* H^(V_LANES * (V_GROUP_LONG - j)) */
-  uint8_t folded[V_GROUP_LONG][V_BYTES]; /* gcm_folded() of those */
-} __attribute__((aligned(64)));
+INLINE void gcm_done_with(struct gcm_done *done, const struct gcm_record *r) {
+  done->mask = r->mask;
+  done->lengths = _mm_set_epi64x((long long)(8 * (uint64_t)r->job->aad_len), (long long)(8 * (uint64_t)r->text_len));
+  done->h = r->key - 16;
+  done->job = r->job;
+}
 
 /* p + off without C's opinion on pointers outside an object: vectors with masks begin before the text. */
 INLINE const uint8_t *gcm_at(const uint8_t *p, ptrdiff_t off) {
@@ -271,8 +288,8 @@ INLINE size_t gcm_n_vecs(const struct sl_aead_job *job) {
 
 /* What GHASH takes at position 1: the AAD's last block, and before it all others, a block at a time: AAD of more than one
  * block is rare. */
-PART v gcm_aad_long(const struct sl_aead_job *job, const uint8_t *powers_end) {
-  v h = v_load_lanes(powers_end - 16, 1), acc = v_zero();
+PART v gcm_aad_long(const struct sl_aead_job *job, const uint8_t *key) {
+  v h = v_low(block_load_all(key - 16)), acc = v_zero();
   uint8_t vec[V_BYTES] = {0};
   const uint8_t *at = job->aad;
   size_t left = job->aad_len;
@@ -287,38 +304,47 @@ PART v gcm_aad_long(const struct sl_aead_job *job, const uint8_t *powers_end) {
 
 /* The same, where it belongs in its vector. A function with vectors in flight would have to save them all round a call: this
  * comes first. */
-INLINE v gcm_aad(const struct sl_aead_job *job, const uint8_t *powers_end) {
-  if (__builtin_expect(job->aad_len > 16, 0)) return gcm_aad_long(job, powers_end);
+INLINE v gcm_aad(const struct sl_aead_job *job, const uint8_t *key) {
+  if (__builtin_expect(job->aad_len > 16, 0)) return gcm_aad_long(job, key);
   size_t place = V_LANES > 1 ? 16 : 0;
   return gcm_reversed(v_load_span(gcm_at(job->aad, -(ptrdiff_t)place), place, place + job->aad_len));
 }
 
-INLINE void gcm_begin(struct gcm_record *r, struct sl_aead_job *job, unsigned rounds) {
+INLINE void gcm_set_nonce(struct gcm_record *r, __m128i nonce) {
+  block_store_all(r->base, _mm_xor_si128(nonce, block_load_all(r->key)));
+  __asm__("" : "+m"(r->base)); /* to spread it from memory costs no vector port, from a register it does */
+  r->key_word = sl_load32_le(r->key + 12);
+}
+
+INLINE void gcm_begin(struct gcm_record *r, struct sl_aead_job *job) {
   r->job = job;
   r->in = job->in;
   r->out = job->out;
-  r->round_keys = job->key->mem;
-  r->powers_end = gcm_powers_end(job->key, rounds);
+  r->key = gcm_key_mem(job->key);
   r->text_len = job->len + job->tail_len;
-  r->counter = _mm_and_si128(block_load_all(job->nonce), block_mask(SL_AEAD_NONCE_LEN)); /* 4 more bytes of the job */
-  r->aad = gcm_aad(job, r->powers_end);
+  gcm_set_nonce(
+      r, _mm_and_si128(block_load_all(job->nonce), block_mask(SL_AEAD_NONCE_LEN))); /* and 4 more bytes of the job */
+  r->counter = 0;
+  r->aad = gcm_aad(job, r->key);
   r->acc = v_zero();
 }
 _Static_assert(offsetof(struct sl_aead_job, nonce) + 16 <= sizeof(struct sl_aead_job), "a nonce is read as one block");
 
-/* AES's input for the group's vectors, round key 0 added; steps the counter by `step` vectors. At the record's head the
- * counter is 0 and needs no turning. */
-INLINE void gcm_counters(struct gcm_record r[], unsigned side, v x[], unsigned n_vecs, unsigned step, bool head) {
+/* A group's first counter block in all lanes, round key 0 added, where lanes and vectors add their numbers. */
+INLINE v gcm_counter(const struct gcm_record *r) {
+  return v_set_word3(v_load_all(r->base), __builtin_bswap32(r->counter) ^ r->key_word);
+}
+
+/* AES's input for the next n_vecs vectors of each record, round key 0 added. */
+INLINE void gcm_counters(struct gcm_record r[], unsigned side, v x[], unsigned n_vecs) {
   UNROLL for (unsigned i = 0; i < side; i++) {
-    __m128i key = block_load_all(r[i].round_keys), counter = r[i].counter;
-    v base = v_all(_mm_xor_si128(head ? counter : gcm_counter_block(counter), key));
-    r[i].counter = _mm_add_epi32(counter, _mm_set_epi32((int)(V_LANES * step), 0, 0, 0));
-    UNROLL for (unsigned j = 0; j < n_vecs && j < step; j++) {
-      x[i * n_vecs + j] = v_xor(base, v_load(gcm_positions[V_LANES * j]));
-    }
-    if (n_vecs > step) {
-      base = v_all(_mm_xor_si128(gcm_counter_block(r[i].counter), key));
-      x[i * n_vecs + step] = v_xor(base, v_load(gcm_positions[0]));
+    v base = v_zero();
+    UNROLL for (unsigned j = 0; j < n_vecs; j++) {
+      if (j % V_ALIGN == 0) {
+        base = gcm_counter(&r[i]);
+        r[i].counter += V_LANES * V_ALIGN;
+      }
+      x[i * n_vecs + j] = v_xor(base, v_load(gcm_positions[V_LANES * (j % V_ALIGN)]));
     }
   }
 }
@@ -326,72 +352,43 @@ INLINE void gcm_counters(struct gcm_record r[], unsigned side, v x[], unsigned n
 /* The round of all vectors whose keys lie at `at`. */
 INLINE void gcm_round(const struct gcm_record r[], unsigned side, v x[], unsigned n_vecs, size_t at) {
   UNROLL for (unsigned i = 0; i < side; i++) {
-    v k = v_load_all(r[i].round_keys + at);
+    v k = v_load_all(r[i].key + at);
     UNROLL for (unsigned j = 0; j < n_vecs; j++) {
       x[i * n_vecs + j] = v_aesenc(x[i * n_vecs + j], k);
     }
   }
 }
 
-/* The product of a full group's vector j, added to s. */
-INLINE void gcm_hash_vec(const struct gcm_record r[], unsigned side, struct gcm_sum s[], const v hash[], unsigned j) {
-  UNROLL for (unsigned i = 0; i < side; i++) {
-    v h = v_load_all(r[i].powers_end - V_BYTES * (V_GROUP - j));
-    s[i] = gcm_added(s[i], gcm_product(hash[i * V_GROUP + j], h), false);
-  }
-}
-
-/* All rounds but the last on x, and between them, where there is a full group to hash, that group. Its first vector
- * comes last, because the end of the chain through all groups was added to it. */
-INLINE void gcm_rounds(struct gcm_record r[], unsigned side, unsigned rounds, v x[], unsigned n_vecs, const v *hash) {
-  struct gcm_sum s[V_SIDE_MAX];
+/* All rounds but the last on x. 9 rounds or 13: the first, and four at a time. */
+INLINE void gcm_rounds(struct gcm_record r[], unsigned side, unsigned rounds, v x[], unsigned n_vecs) {
   size_t at = 2 * 16, end = 16 * (size_t)rounds;
-  /* Keeps the compiler from loading keys once for all groups, only to spill them. */
-  UNROLL for (unsigned i = 0; i < side; i++) __asm__("" : "+r"(r[i].round_keys), "+r"(r[i].powers_end));
   gcm_round(r, side, x, n_vecs, 16);
-  if (hash) {
-    UNROLL for (unsigned i = 0; i < side; i++) s[i] = (struct gcm_sum){v_zero(), v_zero(), v_zero()};
-    UNROLL for (unsigned step = 1; step <= 4; step++, at += 2 * 16) {
-      if (V_GROUP > 4) gcm_hash_vec(r, side, s, hash, step);
-      gcm_round(r, side, x, n_vecs, at);
-      gcm_hash_vec(r, side, s, hash, (V_GROUP - 4 + step) % V_GROUP);
-      gcm_round(r, side, x, n_vecs, at + 16);
-    }
-  }
-  /* 9 rounds or 13: the first, and four at a time. */
-  if (hash) {
-    if (at < end) {
-      UNROLL for (unsigned k = 0; k < 4; k++) gcm_round(r, side, x, n_vecs, at + 16 * k);
-    }
-    UNROLL for (unsigned i = 0; i < side; i++) r[i].acc = gcm_reduced(s[i]);
-    return;
-  }
   ROLLED for (; at < end; at += 4 * 16) {
     UNROLL for (unsigned k = 0; k < 4; k++) gcm_round(r, side, x, n_vecs, at + 16 * k);
     UNROLL for (unsigned j = 0; j < side * n_vecs; j++) v_settle(&x[j]);
   }
 }
-_Static_assert(V_GROUP == 4 || V_GROUP == 8, "gcm_rounds() has a place for each vector of a group");
-_Static_assert(V_GROUP *V_LANES <= N_POWERS, "a key holds the powers of a group");
 
-/* One vector inside the text: encrypts or decrypts it and returns what GHASH takes. */
-INLINE v gcm_vec(const struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool seal) {
+/* One vector inside the text: encrypts or decrypts it and returns what GHASH takes, or what turned about is that: to turn
+ * what AES has just made would wait for it on a port that others want (docs/kernels.md), so long loops do it later. */
+INLINE v gcm_vec_unturned(const struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool seal) {
   v data = v_load(r->in + off);
   v done = v_aesenclast(x, v_xor(data, last_key));
   v_store(r->out + off, done);
-  return gcm_reversed(v_select(seal, done, data));
+  return v_select(seal, done, data);
+}
+INLINE v gcm_vec(const struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool seal) {
+  return gcm_reversed(gcm_vec_unturned(r, x, last_key, off, seal));
 }
 
-/* Where a record's text ends, seen from a vector: behind it; in it; in it or behind; in it or before; anywhere. */
-enum gcm_tail { INSIDE, ENDS, ENDS_OR_GOES_ON, ENDS_OR_IS_OVER, MAY_END };
+/* Where a record's text ends, seen from a vector: behind it; in it; anywhere. */
+enum gcm_tail { INSIDE, ENDS, MAY_END };
 
 /* How much of a vector at `off` lies before `end`. */
 INLINE size_t gcm_span(ptrdiff_t end, ptrdiff_t off, enum gcm_tail tail) {
   ptrdiff_t len = end - off;
   if (tail == INSIDE) return V_BYTES;
-  if (tail == ENDS_OR_IS_OVER || tail == MAY_END) len = len < 0 ? 0 : len;
-  if (tail == ENDS_OR_GOES_ON || tail == MAY_END) len = len > V_BYTES ? V_BYTES : len;
-  return (size_t)len;
+  return tail == MAY_END ? gcm_clamp(len) : (size_t)len;
 }
 
 /* One vector of the record's head (mask, first text), its tail (last text, tail byte) or both. `off` is its place in the
@@ -408,59 +405,6 @@ V_EDGE v gcm_edge_vec(struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool
   if (!seal && tail && to_text > to_plain) job->tail = v_byte(done, to_plain);
   if (head && off <= -16 && off + V_BYTES > -16) r->mask = v_lane(done, V_LANES > 1);
   return gcm_reversed(v_take_span(data, done, from, seal ? to_text : 0));
-}
-
-/* ---- long records -------------------------------------------------------------------------------------------- */
-
-static inline void gcm_long_make(struct gcm_long *l, const struct gcm_record *r, unsigned rounds) {
-  ROLLED for (unsigned i = 0; i <= rounds; i++) v_store(l->rounds[i], v_load_all(r->round_keys + 16 * i));
-  v most = v_load_all(r->powers_end - 16 * N_POWERS);
-  UNROLL for (unsigned j = V_GROUP_LONG; j-- > 0;) {
-    unsigned exponent = V_LANES * (V_GROUP_LONG - j);
-    v h = exponent <= N_POWERS ? v_load_all(r->powers_end - 16 * exponent)
-                               : gcm_reduced(gcm_product(v_load_all(r->powers_end - 16 * (exponent - N_POWERS)), most));
-    v_store(l->power[j], h);
-    v_store(l->folded[j], gcm_folded(h));
-  }
-}
-_Static_assert(V_LANES *V_GROUP_LONG <= 2 * N_POWERS, "one product makes a power the key does not hold");
-
-INLINE void gcm_long_round(const struct gcm_long *l, v x[], size_t round) {
-  v k = v_load(l->rounds[round]);
-  UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) x[j] = v_aesenc(x[j], k);
-}
-INLINE struct gcm_sum gcm_long_pair(const struct gcm_long *l, struct gcm_sum s, const v group[], size_t i, size_t j) {
-  return gcm_add_products(s, group[i], v_load(l->power[i]), v_load(l->folded[i]), group[j], v_load(l->power[j]),
-                          v_load(l->folded[j]));
-}
-
-/* gcm_full_group() for one record, V_GROUP_LONG vectors and what gcm_long_make() made. */
-INLINE void gcm_long_group(struct gcm_record *r, const struct gcm_long *l, unsigned rounds, ptrdiff_t off, v group[],
-                           bool head, bool seal) {
-  v x[V_GROUP_LONG];
-  __asm__("" : "+r"(l)); /* keeps the compiler from loading round keys once and spilling them round the loop */
-  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
-  size_t round = 2;
-  gcm_counters(r, 1, x, V_GROUP_LONG, V_GROUP_LONG, head);
-  gcm_long_round(l, x, 1);
-  UNROLL for (; round < 10; round += 2) {
-    if (!head) s = gcm_long_pair(l, s, group, round - 1, round % V_GROUP_LONG);
-    gcm_long_round(l, x, round);
-    gcm_long_round(l, x, round + 1);
-  }
-  ROLLED for (; round < rounds; round += 2) {
-    gcm_long_round(l, x, round);
-    gcm_long_round(l, x, round + 1);
-    UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) v_settle(&x[j]);
-  }
-  if (!head) r->acc = gcm_reduced(s);
-  v last_key = v_load(l->rounds[rounds]);
-  UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) {
-    ptrdiff_t at = off + (ptrdiff_t)(j * V_BYTES);
-    v h = head && j * V_BYTES < LEAD_LEN ? gcm_edge_vec(r, x[j], last_key, at, true, INSIDE, seal)
-                                         : gcm_vec(r, x[j], last_key, at, seal);
-    group[j] = j == 0 ? v_xor(h, head ? r->aad : r->acc) : h;
-  }
 }
 
 #endif

@@ -12,7 +12,8 @@ enum {
   V_BYTES = 32,
   V_GROUP = 8,      /* vectors that gcm_template.h takes together */
   V_GROUP_LONG = 8, /* the same in long records */
-  V_SIDE_MAX = 1,   /* records side by side at most */
+  V_ALIGN = 4,      /* vectors whose counters are one and their positions: gcm_counters() */
+  V_SCHOOLBOOK = 0, /* products by four multiplications rather than three: docs/kernels.md */
 };
 
 /* The code of a record's ends: without masks too long to stand wherever it is needed. */
@@ -45,8 +46,9 @@ static inline v v_xor(v a, v b) {
 static inline v v_xor3(v a, v b, v c) {
   return _mm256_xor_si256(_mm256_xor_si256(a, b), c);
 }
-static inline v v_add32(v a, v b) {
-  return _mm256_add_epi32(a, b);
+/* x with the last 32 bits of every lane replaced. */
+static inline v v_set_word3(v x, uint32_t word) {
+  return _mm256_blend_epi32(x, _mm256_set1_epi32((int)word), 0x88);
 }
 static inline v v_shuffle(v x, v places) {
   return _mm256_shuffle_epi8(x, places);
@@ -73,6 +75,12 @@ static inline v v_clmul_ll(v a, v b) {
 }
 static inline v v_clmul_hh(v a, v b) {
   return _mm256_clmulepi64_epi128(a, b, 0x11);
+}
+static inline v v_clmul_lh(v a, v b) {
+  return _mm256_clmulepi64_epi128(a, b, 0x10);
+}
+static inline v v_clmul_hl(v a, v b) {
+  return _mm256_clmulepi64_epi128(a, b, 0x01);
 }
 
 /* How many bytes of [from,to) lie in the half that begins at `base`, counted from its start. */
@@ -122,11 +130,6 @@ static inline v v_gather(const uint8_t *const p[V_LANES]) {
 static inline void v_scatter(__m128i to[V_LANES], v x) {
   to[0] = _mm256_castsi256_si128(x);
   to[1] = _mm256_extracti128_si256(x, 1);
-}
-/* The first n lanes of p, n <= V_LANES, zeros behind (n <= 0: all zeros); nothing else is read. */
-static inline v v_load_lanes(const uint8_t *p, ptrdiff_t n) {
-  if (n >= V_LANES) return v_load(p);
-  return n > 0 ? _mm256_zextsi128_si256(block_load_all(p)) : v_zero();
 }
 #define v_lane(x, lane) _mm256_extracti128_si256(x, lane)
 

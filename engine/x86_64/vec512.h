@@ -12,7 +12,8 @@ enum {
   V_GROUP = 4,      /* vectors that gcm_template.h takes together */
   V_GROUP_LONG = 8, /* the same in long records */
   V_LONG_MIN = 48,  /* vectors that make a record long */
-  V_SIDE_MAX = 4,   /* records side by side at most */
+  V_ALIGN = 4,      /* vectors whose counters are one and their positions: gcm_counters() */
+  V_SCHOOLBOOK = 1, /* products by four multiplications rather than three: docs/kernels.md */
 };
 
 /* The code of a record's ends: masks make it short. */
@@ -45,8 +46,13 @@ static inline v v_xor(v a, v b) {
 static inline v v_xor3(v a, v b, v c) {
   return _mm512_ternarylogic_epi64(a, b, c, 0x96);
 }
-static inline v v_add32(v a, v b) {
-  return _mm512_add_epi32(a, b);
+/* x with the last 32 bits of every lane replaced. */
+static inline v v_set_word3(v x, uint32_t word) {
+  return _mm512_mask_set1_epi32(x, _cvtu32_mask16(0x8888), (int)word);
+}
+/* Eight times each 64-bit number. */
+static inline v v_shift8(v x) {
+  return _mm512_slli_epi64(x, 3);
 }
 static inline v v_shuffle(v x, v places) {
   return _mm512_shuffle_epi8(x, places);
@@ -74,6 +80,12 @@ static inline v v_clmul_ll(v a, v b) {
 static inline v v_clmul_hh(v a, v b) {
   return _mm512_clmulepi64_epi128(a, b, 0x11);
 }
+static inline v v_clmul_lh(v a, v b) {
+  return _mm512_clmulepi64_epi128(a, b, 0x10);
+}
+static inline v v_clmul_hl(v a, v b) {
+  return _mm512_clmulepi64_epi128(a, b, 0x01);
+}
 
 /* Bit i is set for from <= i < to, 0 <= from, to <= 64. */
 static inline __mmask64 v_span_mask(size_t from, size_t to) {
@@ -90,8 +102,18 @@ static inline void v_store_span(uint8_t *p, size_t from, size_t to, v x) {
 static inline v v_take_span(v a, v b, size_t from, size_t to) {
   return _mm512_mask_mov_epi8(a, v_span_mask(from, to), b);
 }
+/* Compilers blend by a mask of ones, too, and would spend a port on it. */
 static inline v v_select(bool first, v a, v b) {
+  if (__builtin_constant_p(first)) return first ? a : b;
   return _mm512_mask_mov_epi64(b, _cvtu32_mask8(0u - (unsigned)first), a);
+}
+/* a with bytes [from,to) read from the vector at p; nothing else is read. */
+static inline v v_merge_span(v a, const uint8_t *p, size_t from, size_t to) {
+  return _mm512_mask_loadu_epi8(a, v_span_mask(from, to), p);
+}
+/* (a & b) ^ c */
+static inline v v_and_xor(v a, v b, v c) {
+  return _mm512_ternarylogic_epi64(a, b, c, 0x6a);
 }
 /* Sets byte `at` (0..V_BYTES-1), which was zero. */
 static inline v v_put_byte(v x, size_t at, uint8_t b) {
@@ -114,9 +136,23 @@ static inline void v_scatter(__m128i to[V_LANES], v x) {
   to[2] = _mm512_extracti32x4_epi32(x, 2);
   to[3] = _mm512_extracti32x4_epi32(x, 3);
 }
-/* The first n lanes of p, n <= V_LANES, zeros behind (n <= 0: all zeros); nothing else is read. */
-static inline v v_load_lanes(const uint8_t *p, ptrdiff_t n) {
-  return _mm512_maskz_loadu_epi64(_cvtu32_mask8(_bzhi_u32(0xff, n > 0 ? 2 * (unsigned)n : 0)), p);
+/* Lane i of x[0] is the block at p[i], lane i of x[1] the one behind it. */
+static inline void v_gather_two(v x[2], const uint8_t *const p[V_LANES]) {
+  v low = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)p[0]));
+  v high = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)p[2]));
+  low = _mm512_inserti64x4(low, _mm256_loadu_si256((const __m256i *)p[1]), 1);
+  high = _mm512_inserti64x4(high, _mm256_loadu_si256((const __m256i *)p[3]), 1);
+  x[0] = _mm512_shuffle_i64x2(low, high, 0x88);
+  x[1] = _mm512_shuffle_i64x2(low, high, 0xdd);
+}
+/* Lanes and vectors change places: lane i of x[j] goes to lane j of x[i]. */
+static inline void v_transpose(v x[V_LANES]) {
+  v a = _mm512_shuffle_i64x2(x[0], x[1], 0x44), b = _mm512_shuffle_i64x2(x[2], x[3], 0x44);
+  v c = _mm512_shuffle_i64x2(x[0], x[1], 0xee), d = _mm512_shuffle_i64x2(x[2], x[3], 0xee);
+  x[0] = _mm512_shuffle_i64x2(a, b, 0x88);
+  x[1] = _mm512_shuffle_i64x2(a, b, 0xdd);
+  x[2] = _mm512_shuffle_i64x2(c, d, 0x88);
+  x[3] = _mm512_shuffle_i64x2(c, d, 0xdd);
 }
 #define v_lane(x, lane) _mm512_extracti32x4_epi32(x, lane)
 

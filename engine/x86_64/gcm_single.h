@@ -1,0 +1,112 @@
+/* gcm_single.h - records through gcm_template.h one at a time, at every width: those that find no company, long ones, and
+ * pieces of streams. A record's ends go through memory, vector by vector, in loops of which there is one copy; what runs
+ * long is gcm_long_part(). */
+#ifndef SEALANE_ENGINE_X86_64_GCM_SINGLE_H
+#define SEALANE_ENGINE_X86_64_GCM_SINGLE_H
+
+#include "engine/x86_64/gcm_template.h"
+
+enum { GROUP_LAST = V_GROUP_LONG + 1 }; /* vectors in the last group at most */
+
+/* The vectors of a record's head or last group: AES, then GHASH's input. */
+typedef uint8_t gcm_group[GROUP_LAST][V_BYTES] __attribute__((aligned(64)));
+
+/* A record of more than GROUP_LAST vectors up to its last group, which has 2 at least. Takes what is done off *n_vecs and
+ * returns where it stopped in the text. */
+PART ptrdiff_t gcm_long_part(struct gcm_record *out, unsigned rounds, uint8_t group[][V_BYTES], size_t *n_vecs,
+                             ptrdiff_t off, bool seal);
+
+/* sl_wipe() of vectors, of a number known here: a string instruction takes longer to start than these stores. */
+INLINE void gcm_wipe(uint8_t vecs[][V_BYTES], unsigned n) {
+  UNROLL for (unsigned j = 0; j < n; j++) v_store(vecs[j], v_zero());
+  sl_wipe(vecs, 0);
+}
+
+INLINE void gcm_key_stream_of(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], unsigned n_vecs) {
+  v x[GROUP_LAST];
+  gcm_counters(r, 1, x, n_vecs);
+  gcm_rounds(r, 1, rounds, x, n_vecs);
+  UNROLL for (unsigned j = 0; j < n_vecs; j++) v_store(group[j], x[j]);
+}
+
+/* All rounds of AES but the last for n_vecs vectors, or up to two more. */
+PART void gcm_key_stream(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], size_t n_vecs) {
+  if (n_vecs <= 3) {
+    gcm_key_stream_of(r, rounds, group, 3);
+  } else if (n_vecs <= 5) {
+    gcm_key_stream_of(r, rounds, group, 5);
+  } else if (n_vecs <= 7) {
+    gcm_key_stream_of(r, rounds, group, 7);
+  } else {
+    gcm_key_stream_of(r, rounds, group, GROUP_LAST);
+  }
+}
+_Static_assert(GROUP_LAST == 9, "gcm_key_stream() has every count");
+
+/* The text of the vectors that gcm_key_stream() began; the group then holds what GHASH takes. */
+PART void gcm_text(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], size_t n_vecs, ptrdiff_t off,
+                   bool seal) {
+  v last_key = v_load_all(r->key + 16 * rounds);
+  ptrdiff_t inside = (ptrdiff_t)(r->text_len - r->job->tail_len) - V_BYTES;
+  ROLLED for (size_t j = 0; j < n_vecs; j++, off += V_BYTES) {
+    v x = v_load(group[j]);
+    if (off >= 0 && off <= inside) {
+      x = gcm_vec(r, x, last_key, off, seal);
+    } else {
+      x = gcm_edge_vec(r, x, last_key, off, off<0, off> inside ? MAY_END : INSIDE, seal);
+    }
+    if (off == r->aad_off) x = v_xor(x, r->aad);
+    v_store(group[j], x);
+  }
+}
+
+/* The products of the last group's positions with their own powers, lanes apart. */
+PART struct gcm_sum gcm_hash_last(const struct gcm_record *r, uint8_t group[][V_BYTES], size_t n_vecs, ptrdiff_t off) {
+  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
+  v acc = r->acc;
+  ptrdiff_t n_positions = ((ptrdiff_t)r->text_len + 15 - off) / 16;
+  const uint8_t *own = r->key - 16 * n_positions;
+  size_t j = 0;
+  if (n_vecs >
+      V_EXACT) { /* those the key has no powers for: as in a full group, H^V_LANES for the last of them and so on */
+    size_t n_ahead = n_vecs - V_EXACT;
+    v most = v_load_all(r->key - 16 * N_POWERS), h = v_load_all(r->key - V_BYTES);
+    if (n_ahead > V_EXACT) h = gcm_reduced(gcm_product(most, h));
+    ROLLED for (; j < n_ahead; j++) {
+      if (n_ahead - j <= V_EXACT) h = v_load_all(r->key - V_BYTES * (n_ahead - j));
+      s = gcm_add_product(s, v_xor(v_load(group[j]), acc), h, false);
+      acc = v_zero();
+    }
+    acc = gcm_reduced(s);
+    s = (struct gcm_sum){v_zero(), v_zero(), v_zero()};
+  }
+  ROLLED for (; j < n_vecs; j++) {
+    s = gcm_add_product(s, v_xor(v_load(group[j]), acc), v_load(own + V_BYTES * j), false);
+    acc = v_zero();
+  }
+  return s;
+}
+
+_Static_assert((int)GROUP_LAST <= 2 * (int)V_EXACT + 1, "one power at most is missing");
+
+/* Seals or opens r's text, whose first position is at `off`, and hashes it. */
+INLINE struct gcm_sum gcm_single(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], ptrdiff_t off,
+                                 bool seal) {
+  size_t n_vecs = ((size_t)((ptrdiff_t)r->text_len - off) + V_BYTES - 1) / V_BYTES;
+  if (n_vecs > GROUP_LAST) off = gcm_long_part(r, rounds, group, &n_vecs, off, seal);
+  gcm_key_stream(r, rounds, group, n_vecs);
+  gcm_text(r, rounds, group, n_vecs, off, seal);
+  return gcm_hash_last(r, group, n_vecs, off);
+}
+
+/* One job, but for its tag. `group` is the caller's to wipe. */
+PART void gcm_single_job(struct sl_aead_job *job, unsigned rounds, uint8_t group[][V_BYTES], bool seal,
+                         struct gcm_done *done) {
+  struct gcm_record r;
+  gcm_begin(&r, job);
+  r.aad_off = V_LANES > 1 ? -LEAD_LEN : -16;
+  done->sum = gcm_single(&r, rounds, group, -LEAD_LEN, seal);
+  gcm_done_with(done, &r);
+}
+
+#endif
