@@ -17,7 +17,8 @@
  *     group    lane i of vector u is record Q_LANES u + i, each with its own r
  *
  * and walks over the ciphertext of a pass as long as it is in the first-level cache: behind the pass when sealing, ahead of it
- * when opening, for the text may be replaced in place.
+ * when opening, for the text may be replaced in place. With two states, a turn leaves a group's ciphertext in pairs, as Poly1305
+ * has it in lanes, whatever the direction.
  *
  *     pass 0 | pass 1 and text 0 | Poly1305 | pass 2 and text 1 | Poly1305 | ... | rest, lengths, tags
  *
@@ -40,7 +41,7 @@ enum {
   LOG_WIDTH_MIN = __builtin_ctz(WIDTH_MIN),
   WIDTH_MAX = PASS_BLOCKS,
   /* Where records go, by measurement: docs/kernels.md. Blocks are the text's. */
-  SOLO_BLOCKS = 48,       /* records of more are alone, however many there are */
+  SOLO_BLOCKS = 48,       /* records of more are alone, but for full groups with the same number of blocks */
   SOLO_VECTORS_LEN = 512, /* bytes: shorter records alone have their Poly1305 in scalars */
   SOLO_LONG_STEPS = 8,    /* a record of so many merges products */
   GROUP_PIECE_LEN = 256,  /* bytes */
@@ -69,14 +70,14 @@ struct chapoly_work {
 } __attribute__((aligned(64)));
 
 enum {
-  USED_STREAMS = 1, /* both streams; the last is always */
-  USED_STATES = 64, /* the second state, besides the first */
-  USED_PASS = 128,
-  USED_GROUP = 2,  /* Poly1305 of a group */
-  USED_MERGED = 4, /* powers of r besides r */
-  USED_SOLO = 8,   /* Poly1305 of a solo */
-  USED_REST = 16,
-  USED_HEADS = 32,
+  USED_PASS = 1,    /* a state, as long as it is */
+  USED_STATES = 2,  /* two of them */
+  USED_STREAMS = 4, /* both streams */
+  USED_GROUP = 8,   /* Poly1305 of a group */
+  USED_MERGED = 16, /* powers of r besides r */
+  USED_SOLO = 32,   /* Poly1305 of a solo */
+  USED_REST = 64,
+  USED_HEADS = 128,
 };
 
 /* sl_wipe() of whole vectors, in steps that start at once: of a memset the compiler makes `rep stos`, which does not. */
