@@ -42,7 +42,7 @@ enum {
   WIDTH_MAX = PASS_BLOCKS,
   /* Where records go, by measurement: docs/kernels.md. Blocks are the text's. */
   SOLO_BLOCKS = 48,       /* records of more are alone, but for full groups with the same number of blocks */
-  SOLO_VECTORS_LEN = 512, /* bytes: shorter records alone have their Poly1305 in scalars */
+  SOLO_VECTORS_LEN = 256, /* bytes: shorter records alone have their Poly1305 in scalars */
   SOLO_LONG_STEPS = 8,    /* a record of so many merges products */
   GROUP_PIECE_LEN = 256,  /* bytes */
   GROUP_LONG_LEN = 192,   /* bytes: so do groups whose records are all that long */
