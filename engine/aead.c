@@ -30,20 +30,20 @@ sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open) {
   return SL_OK;
 }
 
-/* Whether a job is sound as almost all are: no pointer is missing, there is text, and the tag follows the ciphertext, so that
- * the two are one piece with half as much to overlap with. "No" only means that sl_aead_job_check() must look. At 64 bytes each
- * instruction here shows, so a range begins inside another one by one comparison of a difference; where both may begin at the
- * same place, the difference 0 becomes the largest of all by taking one away. */
+/* Whether a job is sound as almost all are: no pointer is missing, there is text, and a tag to be written follows the
+ * ciphertext, so that the two are one piece with half as much to overlap with. "No" only means that sl_aead_job_check() must
+ * look. At 64 bytes each instruction here shows, so a range begins inside another one by one comparison of a difference; where
+ * both may begin at the same place, the difference 0 becomes the largest of all by taking one away. */
 static ALWAYS_INLINE bool is_plainly_sound(const struct sl_aead_job *job, bool is_open) {
-  uintptr_t plain = (uintptr_t)(is_open ? job->out : job->in), cipher = (uintptr_t)(is_open ? job->in : job->out);
-  uintptr_t aad = (uintptr_t)job->aad, written = (uintptr_t)job->out;
-  size_t text_len = job->len + job->tail_len, cipher_len = text_len + SL_AEAD_TAG_LEN;
-  size_t written_len = is_open ? job->len : cipher_len;
-  uintptr_t from_cipher = plain - cipher, from_written = aad - written;
-  if (plain == 0 || cipher == 0 || aad == 0 || job->key == NULL || job->key->ops == NULL) return false;
-  if ((uintptr_t)job->tag != cipher + text_len || job->tail_len > 1 || job->len >> 35 != 0) return false;
-  if (from_cipher - 1 < cipher_len - 1 || ~from_cipher < job->len - 1) return false;
-  return from_written >= written_len && 0 - from_written >= job->aad_len;
+  uintptr_t in = (uintptr_t)job->in, out = (uintptr_t)job->out, aad = (uintptr_t)job->aad, tag = (uintptr_t)job->tag;
+  size_t text_len = job->len + job->tail_len;
+  size_t in_len = is_open ? text_len : job->len, out_len = is_open ? job->len : text_len + SL_AEAD_TAG_LEN;
+  uintptr_t in_from = in - out, aad_from = aad - out, tag_from = tag - out;
+  if (in == 0 || out == 0 || aad == 0 || job->key == NULL || job->key->ops == NULL) return false;
+  if (job->tail_len > 1 || job->len >> 35 != 0) return false;
+  if (in_from - 1 < out_len - 1 || ~in_from < in_len - 1) return false;
+  if (aad_from < out_len || 0 - aad_from < job->aad_len) return false;
+  return is_open ? tag != 0 && tag_from >= out_len && 0 - tag_from >= SL_AEAD_TAG_LEN : tag_from == text_len;
 }
 
 /* sl_aead_job_check(), quickly. */
