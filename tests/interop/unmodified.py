@@ -70,9 +70,10 @@ class ProviderContext(Workplace):
             env.update(sanitizer_env())
         return {**env, **more}
 
-    def not_with_sanitizers(self, who):
+    def not_with_sanitizers(self, why):
+        """For what goes wrong with the sanitizers' libraries, which have to be preloaded, and not without."""
         if self.is_sanitized:
-            raise NotRun(f"{who} hangs in setlocale() when the sanitizers' libraries are preloaded")
+            raise NotRun(f"sanitized: {why}")
 
     def conf_with(self, name, *changes):
         """A copy of the configuration with (pattern, replacement) applied."""
