@@ -95,6 +95,7 @@ PART ptrdiff_t gcm_long_part(struct gcm_record *out, unsigned rounds, uint8_t gr
   out->acc = r.acc;
   out->counter = r.counter;
   sl_wipe(&l, sizeof l);
+  gcm_forget(&r);
   return off;
 }
 

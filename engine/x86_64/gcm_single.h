@@ -107,6 +107,7 @@ PART void gcm_single_job(struct sl_aead_job *job, unsigned rounds, uint8_t group
   r.aad_off = V_LANES > 1 ? -LEAD_LEN : -16;
   done->sum = gcm_single(&r, rounds, group, -LEAD_LEN, seal);
   gcm_done_with(done, &r);
+  gcm_forget(&r);
 }
 
 #endif

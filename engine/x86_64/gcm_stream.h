@@ -62,6 +62,7 @@ PART void gcm_stream_blocks(struct sl_stream *s, const struct sl_aead_key *key, 
   block_store_all((uint8_t *)s->hash, v_lane(gcm_reversed(v_sum_lanes(sum)), 0));
   s->counter += (uint32_t)(len / 16);
   gcm_wipe(group, GROUP_LAST);
+  gcm_forget(&r);
 }
 
 /* Less than a block. */

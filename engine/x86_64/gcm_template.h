@@ -330,6 +330,15 @@ INLINE void gcm_begin(struct gcm_record *r, struct sl_aead_job *job) {
 }
 _Static_assert(offsetof(struct sl_aead_job, nonce) + 16 <= sizeof(struct sl_aead_job), "a nonce is read as one block");
 
+/* Erases what was written to memory: the nonce is public, so base tells round key 0, which is AES-128's key; and with the mask
+ * a tag tells H. Not by address, or compilers would keep all of a record in memory. */
+INLINE void gcm_forget(struct gcm_record *r) {
+  block_store_all(r->base, _mm_setzero_si128());
+  r->key_word = 0;
+  r->mask = _mm_setzero_si128();
+  __asm__ volatile("" : "+m"(r->base), "+m"(r->key_word), "+m"(r->mask));
+}
+
 /* A group's first counter block in all lanes, round key 0 added, where lanes and vectors add their numbers. */
 INLINE v gcm_counter(const struct gcm_record *r) {
   return v_set_word3(v_load_all(r->base), __builtin_bswap32(r->counter) ^ r->key_word);

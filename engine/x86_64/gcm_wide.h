@@ -343,6 +343,7 @@ PART void gcm_two(struct sl_aead_job *const *jobs, size_t n_pairs, unsigned roun
   gcm_finish_some(done, t % 2 ? 2 : V_LANES, seal);
   gcm_wipe(w.hash[0], 2 * V_LAST);
   sl_wipe(done, sizeof done);
+  UNROLL for (unsigned i = 0; i < 2; i++) gcm_forget(&r[i]);
 }
 
 /* ---- short records -------------------------------------------------------------------------------------------- */
@@ -391,6 +392,7 @@ INLINE void gcm_pairs_run(struct sl_aead_job *const *jobs, size_t n_pairs, unsig
   gcm_finish_some(done, n_pairs % 2 ? 2 : V_LANES, seal);
   gcm_wipe(w.hash[0], 2 * V_LAST);
   sl_wipe(done, sizeof done);
+  UNROLL for (unsigned i = 0; i < 2; i++) gcm_forget(&r[i]);
 }
 PART void gcm_pairs_short(struct sl_aead_job *const *jobs, size_t n_pairs, unsigned rounds, size_t n_vecs, bool seal) {
   if (n_vecs == 1) {
