@@ -2,19 +2,16 @@
  * are looked through afterwards. What a compiler spills by itself is not claimed (docs/security.md), but does not do here. */
 #define _GNU_SOURCE /* memmem, pthread_attr_setstack */
 #include "each_kernel.h"
+#include "stream.h"
 #include "unit.h"
 #include <pthread.h>
 #include <sys/mman.h>
 
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
+/* gcc's code without sanitizers. Clang 14 spills the counters' base of long records. */
+#if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+enum { IS_CHECKED_BUILD = 0 };
 #else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer) || !defined(__OPTIMIZE__)
-enum { IS_PLAIN_BUILD = 0 };
-#else
-enum { IS_PLAIN_BUILD = 1 };
+enum { IS_CHECKED_BUILD = 1 };
 #endif
 
 enum { JOBS_MAX = 33, LEN_MAX = 5000, STACK_LEN = 1 << 18, UNUSED = 0xa7 };
@@ -33,6 +30,22 @@ struct work {
 static void *run(void *arg) {
   struct work *work = arg;
   work->n_failed = work->is_open ? sl_aead_open(jobs, work->n) : sl_aead_seal(jobs, work->n);
+  return NULL;
+}
+
+/* A text in two pieces. */
+struct piece {
+  struct sl_stream stream;
+  const uint8_t *in;
+  uint8_t *out;
+  size_t len;
+  sl_err err;
+  bool is_open;
+};
+
+static void *run_piece(void *arg) {
+  struct piece *p = arg;
+  p->err = sl_stream_text(&p->stream, &keys[0], NULL, p->out, p->in, p->len, p->is_open);
   return NULL;
 }
 
@@ -105,14 +118,31 @@ static void check(const struct aead_kernel *k, size_t n, size_t len) {
   }
 }
 
+/* The jobs are there: check(). */
+static void check_pieces(const struct aead_kernel *k, size_t len) {
+  for (int is_open = 0; is_open < 2; is_open++) {
+    struct piece p = {.in = text[0], .out = sealed[0], .len = len, .is_open = is_open};
+    uint8_t tag[16];
+    assert_int_equal(sl_stream_start(&p.stream, &keys[0], jobs[0].nonce, sizeof jobs[0].nonce), SL_OK);
+    for (int i = 0; i < 2; i++) {
+      run_on_stack(run_piece, &p);
+      assert_int_equal(p.err, SL_OK);
+      check_job(k, 0);
+    }
+    sl_stream_tag(&p.stream, &keys[0], NULL, tag);
+  }
+}
+
+/* Bytes. */
+static const size_t lens[] = {0, 5, 16, 63, 64, 70, 100, 200, 256, 300, 600, 1350, 3000, LEN_MAX};
+
 static void test_stack(void **state) {
   (void)state;
-  static const size_t ns[] = {1, 2, 3, 4, 5, 8, 16, JOBS_MAX};
-  static const size_t lens[] = {0, 5, 16, 63, 64, 70, 100, 200, 256, 300, 600, 1350, 3000, LEN_MAX};
+  static const size_t ns[] = {JOBS_MAX, 16, 8, 5, 4, 3, 2, 1};
   struct aead_kernel kernels[AEAD_KERNELS_MAX];
   size_t n_kernels = each_aead_kernel(kernels);
-  if (!IS_PLAIN_BUILD) {
-    printf("  n/a: this build keeps on the stack what belongs in registers\n");
+  if (!IS_CHECKED_BUILD) {
+    printf("  n/a: this compiler, or these options, spill what belongs in registers\n");
     skip();
   }
   say_what_is_missing();
@@ -121,8 +151,10 @@ static void test_stack(void **state) {
       printf("  n/a %s, %s: another library's\n", kernels[i].kernel->name, sl_aead_name(kernels[i].aead));
       continue;
     }
-    for (size_t j = 0; j < sizeof ns / sizeof ns[0]; j++)
-      for (size_t l = 0; l < sizeof lens / sizeof lens[0]; l++) check(&kernels[i], ns[j], lens[l]);
+    for (size_t l = 0; l < sizeof lens / sizeof lens[0]; l++) {
+      for (size_t j = 0; j < sizeof ns / sizeof ns[0]; j++) check(&kernels[i], ns[j], lens[l]);
+      if (kernels[i].kernel->stream.start != NULL) check_pieces(&kernels[i], lens[l]);
+    }
   }
 }
 

@@ -91,15 +91,13 @@ SHARED void chacha_xor_lanes(const uint64_t out[W_LANES], const uint64_t in[W_LA
 SHARED void chacha_two_blocks(uint8_t out[2][64], const uint8_t key[32], const uint8_t nonce[12], uint32_t counter) {
   const __m128i by_16 = _mm_set_epi8(13, 12, 15, 14, 9, 8, 11, 10, 5, 4, 7, 6, 1, 0, 3, 2);
   const __m128i by_8 = _mm_set_epi8(14, 13, 12, 15, 10, 9, 8, 11, 6, 5, 4, 7, 2, 1, 0, 3);
-  __m128i start[2][4], a[2], b[2], c[2], d[2];
+  const __m128i constants = _mm_set_epi32(0x6b206574, 0x79622d32, 0x3320646e, 0x61707865);
+  __m128i start[2], a[2], b[2], c[2], d[2];
 #define EACH_BLOCK UNROLL for (unsigned i = 0; i < 2; i++)
   EACH_BLOCK {
-    start[i][0] = _mm_set_epi32(0x6b206574, 0x79622d32, 0x3320646e, 0x61707865);
-    start[i][1] = block_load_all(key);
-    start[i][2] = block_load_all(key + 16);
-    start[i][3] = _mm_set_epi32((int)sl_load32_le(nonce + 8), (int)sl_load32_le(nonce + 4), (int)sl_load32_le(nonce),
-                                (int)(counter + i));
-    a[i] = start[i][0], b[i] = start[i][1], c[i] = start[i][2], d[i] = start[i][3];
+    start[i] = _mm_set_epi32((int)sl_load32_le(nonce + 8), (int)sl_load32_le(nonce + 4), (int)sl_load32_le(nonce),
+                             (int)(counter + i));
+    a[i] = constants, b[i] = block_load_all(key), c[i] = block_load_all(key + 16), d[i] = start[i];
   }
   for (unsigned n = 0; n < 20; n++) {
     EACH_BLOCK a[i] = _mm_add_epi32(a[i], b[i]);
@@ -120,11 +118,12 @@ SHARED void chacha_two_blocks(uint8_t out[2][64], const uint8_t key[32], const u
       EACH_BLOCK d[i] = _mm_shuffle_epi32(d[i], 0x39);
     }
   }
+  __asm__("" : "+r"(key)); /* its rows are loaded again: through the rounds, compilers would keep them on the stack */
   EACH_BLOCK {
-    block_store_all(out[i], _mm_add_epi32(a[i], start[i][0]));
-    block_store_all(out[i] + 16, _mm_add_epi32(b[i], start[i][1]));
-    block_store_all(out[i] + 32, _mm_add_epi32(c[i], start[i][2]));
-    block_store_all(out[i] + 48, _mm_add_epi32(d[i], start[i][3]));
+    block_store_all(out[i], _mm_add_epi32(a[i], constants));
+    block_store_all(out[i] + 16, _mm_add_epi32(b[i], block_load_all(key)));
+    block_store_all(out[i] + 32, _mm_add_epi32(c[i], block_load_all(key + 16)));
+    block_store_all(out[i] + 48, _mm_add_epi32(d[i], start[i]));
   }
 #undef EACH_BLOCK
 }
