@@ -97,18 +97,11 @@ static void check_sizes(const struct bench *b) {
 }
 
 static void parse_flags(struct bench *b, int argc, char *argv[]) {
-  const char *suites[SL_AEAD_END] = {0}; /* choice 0 is SL_AES_128_GCM */
-  for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END; aead++) suites[aead - 1] = sl_aead_name(aead);
   const char *rivals[RIVALS_MAX] = {0};
   for (size_t i = 0; rival_list[i] != NULL && i < RIVALS_MAX - 1; i++) rivals[i] = rival_list[i]->name;
 
   const struct flag flags[] = {
-      {.name = "--suite",
-       .arg = "NAME,...",
-       .kind = FLAG_CHOICES,
-       .out = &b->suites,
-       .choices = suites,
-       .help = "algorithms, default aes-128-gcm"},
+      flag_suites(&b->suites, "algorithms, default aes-128-gcm"),
       {.name = "--op",
        .arg = "NAME,...",
        .kind = FLAG_CHOICES,
@@ -155,29 +148,10 @@ static void parse_flags(struct bench *b, int argc, char *argv[]) {
        .choices = rivals,
        .nothing = "none",
        .help = "whom to measure beside ours, default all; direct is our kernel without the API"},
-      {.name = "--rounds",
-       .arg = "N",
-       .kind = FLAG_NUMBER,
-       .out = &b->n_rounds,
-       .min = RACE_ROUNDS_MIN,
-       .max = RACE_ROUNDS_MAX,
-       .help = "samples of each implementation in a cell at most, default 1000"},
-      {.name = "--seconds",
-       .arg = "S",
-       .kind = FLAG_SECONDS,
-       .out = &b->seconds,
-       .max = 3600,
-       .help = "time for a cell of the table, default 0.5"},
-      {.name = "--json",
-       .arg = "FILE",
-       .kind = FLAG_TEXT,
-       .out = &b->json_path,
-       .help = "also one JSON object a row; - for standard output, the table then goes to standard error"},
-      {.name = "--plot",
-       .arg = "FILE.svg",
-       .kind = FLAG_TEXT,
-       .out = &b->plot_path,
-       .help = "also draw GB/s over the length (needs gnuplot)"},
+      flag_rounds(&b->n_rounds),
+      flag_seconds(&b->seconds, "time for a cell of the table, default 0.5"),
+      flag_json(&b->json_path),
+      flag_plot(&b->plot_path, "also draw GB/s over the length (needs gnuplot)"),
   };
   flags_parse(
       flags, sizeof flags / sizeof flags[0],

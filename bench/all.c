@@ -71,16 +71,8 @@ static int run(int argc, char *argv[]) {
        .kind = FLAG_SWITCH,
        .out = &is_quick,
        .help = "hardly measure: to see that everything runs"},
-      {.name = "--json",
-       .arg = "FILE",
-       .kind = FLAG_TEXT,
-       .out = &json_path,
-       .help = "also one JSON object a row; - for standard output, the tables then go to standard error"},
-      {.name = "--plot",
-       .arg = "FILE.svg",
-       .kind = FLAG_TEXT,
-       .out = &plot_path,
-       .help = "also draw GB/s over the length of the first aead (needs gnuplot)"},
+      flag_json(&json_path),
+      flag_plot(&plot_path, "also draw GB/s over the length of the first aead (needs gnuplot)"),
   };
   char intro[2048];
   int used = snprintf(intro, sizeof intro, "Everything worth quoting, in under two minutes:\n");

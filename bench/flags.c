@@ -1,10 +1,12 @@
 /* flags.c - command-line options as a table. */
 #include "flags.h"
 #include "bench.h"
+#include "race.h"
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <sealane/aead.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,4 +120,40 @@ void flags_parse(const struct flag *flags, size_t n_flags, const char *intro, in
       bench_die("%s: needs a value: %s", flag->name, flag->arg);
     }
   }
+}
+
+/* ---- rows that several commands have ---------------------------------------------------------------------------- */
+
+struct flag flag_suites(struct flag_list *suites, const char *help) {
+  static const char *names[SL_AEAD_END]; /* the last stays NULL */
+  for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END; aead++) names[aead - 1] = sl_aead_name(aead);
+  return (struct flag){
+      .name = "--suite", .arg = "NAME,...", .kind = FLAG_CHOICES, .out = suites, .choices = names, .help = help};
+}
+
+struct flag flag_rounds(uint64_t *n_rounds) {
+  return (struct flag){.name = "--rounds",
+                       .arg = "N",
+                       .kind = FLAG_NUMBER,
+                       .out = n_rounds,
+                       .min = RACE_ROUNDS_MIN,
+                       .max = RACE_ROUNDS_MAX,
+                       .help = "samples of everything that is timed at most, default 1000"};
+}
+
+struct flag flag_seconds(double *seconds, const char *help) {
+  return (struct flag){
+      .name = "--seconds", .arg = "S", .kind = FLAG_SECONDS, .out = seconds, .max = 3600, .help = help};
+}
+
+struct flag flag_json(const char **path) {
+  return (struct flag){.name = "--json",
+                       .arg = "FILE",
+                       .kind = FLAG_TEXT,
+                       .out = path,
+                       .help = "also one JSON object a row; - for standard output, tables then go to standard error"};
+}
+
+struct flag flag_plot(const char **path, const char *help) {
+  return (struct flag){.name = "--plot", .arg = "FILE.svg", .kind = FLAG_TEXT, .out = path, .help = help};
 }

@@ -33,6 +33,13 @@ struct flag {
   const char *nothing;        /* FLAG_CHOICES: the word for an empty list; NULL when the list may not be empty */
 };
 
+/* Rows that several commands have. Choice i of --suite is enum sl_aead i + 1. */
+struct flag flag_suites(struct flag_list *suites, const char *help);
+struct flag flag_rounds(uint64_t *n_rounds);
+struct flag flag_seconds(double *seconds, const char *help);
+struct flag flag_json(const char **path);
+struct flag flag_plot(const char **path, const char *help);
+
 /* Parses "--flag value" and "--flag=value" in argv[1..]; a list given replaces its default. --help prints the table and
  * ends the program with status 0; anything that does not fit ends it with status 1 and one line that names the flag
  * and the value. */

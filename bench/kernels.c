@@ -29,11 +29,7 @@ static void print_kernel(struct output *out, const struct sl_kernel_info *kernel
 static int run(int argc, char *argv[]) {
   const char *json_path = NULL;
   const struct flag flags[] = {
-      {.name = "--json",
-       .arg = "FILE",
-       .kind = FLAG_TEXT,
-       .out = &json_path,
-       .help = "also one JSON object a kernel; - for standard output"},
+      flag_json(&json_path),
   };
   flags_parse(flags, sizeof flags / sizeof flags[0],
               "Lists every kernel, fastest first: chosen, available, or n/a with the reason.", argc, argv);

@@ -168,19 +168,9 @@ static int run(int argc, char *argv[]) {
   double seconds = 2;
   const char *json_path = NULL;
   const struct flag flags[] = {
-      {.name = "--rounds",
-       .arg = "N",
-       .kind = FLAG_NUMBER,
-       .out = &n_rounds,
-       .min = RACE_ROUNDS_MIN,
-       .max = RACE_ROUNDS_MAX,
-       .help = "samples of each loop at most, default 1000"},
-      {.name = "--seconds", .arg = "S", .kind = FLAG_SECONDS, .out = &seconds, .max = 3600, .help = "time, default 2"},
-      {.name = "--json",
-       .arg = "FILE",
-       .kind = FLAG_TEXT,
-       .out = &json_path,
-       .help = "also one JSON object a row; - for standard output, the table then goes to standard error"},
+      flag_rounds(&n_rounds),
+      flag_seconds(&seconds, "time, default 2"),
+      flag_json(&json_path),
   };
   flags_parse(flags, sizeof flags / sizeof flags[0],
               "Measures how many of the instructions kernels live on the ports take per cycle, alone and in the\n"

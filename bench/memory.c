@@ -281,11 +281,7 @@ static int run(int argc, char *argv[]) {
        .min = 1,
        .max = 100000,
        .help = "connections to make of each kind, default 500"},
-      {.name = "--json",
-       .arg = "FILE",
-       .kind = FLAG_TEXT,
-       .out = &b.json_path,
-       .help = "also one JSON object a row; - for standard output, the table then goes to standard error"},
+      flag_json(&b.json_path),
   };
   flags_parse(
       flags, sizeof flags / sizeof flags[0],

@@ -428,20 +428,13 @@ static void measure_ssl(struct bench *b, enum sl_aead aead) {
 }
 
 static void parse_flags(struct bench *b, int argc, char *argv[]) {
-  const char *suites[SL_AEAD_END] = {0}; /* choice 0 is SL_AES_128_GCM */
-  for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END; aead++) suites[aead - 1] = sl_aead_name(aead);
   const struct flag flags[] = {
       {.name = "--doctor",
        .kind = FLAG_SWITCH,
        .arg = "",
        .out = &b->wants_doctor,
        .help = "say which provider OpenSSL takes, and why; status 1 when it is not Sealane's for all"},
-      {.name = "--suite",
-       .arg = "NAME,...",
-       .kind = FLAG_CHOICES,
-       .out = &b->suites,
-       .choices = suites,
-       .help = "algorithms, default all"},
+      flag_suites(&b->suites, "algorithms, default all"),
       {.name = "--op",
        .arg = "NAME,...",
        .kind = FLAG_CHOICES,
@@ -455,22 +448,13 @@ static void parse_flags(struct bench *b, int argc, char *argv[]) {
        .min = 1,
        .max = TEXT_MAX,
        .help = "text lengths, default 64,256,1024,1350,4096,16384"},
-      {.name = "--seconds",
-       .arg = "S",
-       .kind = FLAG_SECONDS,
-       .out = &b->seconds,
-       .max = 3600,
-       .help = "time for each row, default 0.3"},
+      flag_seconds(&b->seconds, "time for each row, default 0.3"),
       {.name = "--module",
        .arg = "FILE",
        .kind = FLAG_TEXT,
        .out = &b->module,
        .help = "the provider, default sealane.so beside this program, else the installed one"},
-      {.name = "--json",
-       .arg = "FILE",
-       .kind = FLAG_TEXT,
-       .out = &b->json_path,
-       .help = "also one JSON object a row; - for standard output"},
+      flag_json(&b->json_path),
   };
   flags_parse(flags, sizeof flags / sizeof flags[0],
               "Measures OpenSSL with Sealane's provider against OpenSSL's own, by turns, in ns a call.", argc, argv);

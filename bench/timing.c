@@ -297,15 +297,8 @@ static void run_kernel(struct bench *b, const struct rival_way *kernel, enum sl_
 /* ---- the command --------------------------------------------------------------------------------------------- */
 
 static void parse_flags(struct bench *b, int argc, char *argv[]) {
-  const char *suites[SL_AEAD_END] = {0}; /* choice 0 is SL_AES_128_GCM */
-  for (enum sl_aead aead = SL_AES_128_GCM; aead < SL_AEAD_END; aead++) suites[aead - 1] = sl_aead_name(aead);
   const struct flag flags[] = {
-      {.name = "--suite",
-       .arg = "NAME,...",
-       .kind = FLAG_CHOICES,
-       .out = &b->suites,
-       .choices = suites,
-       .help = "algorithms, default all"},
+      flag_suites(&b->suites, "algorithms, default all"),
       {.name = "--kernel",
        .arg = "NAME,...",
        .kind = FLAG_TEXT,
@@ -331,17 +324,8 @@ static void parse_flags(struct bench *b, int argc, char *argv[]) {
        .min = ROUND,
        .max = 1000000,
        .help = "measurements of an attempt at most, default 100000"},
-      {.name = "--seconds",
-       .arg = "S",
-       .kind = FLAG_SECONDS,
-       .out = &b->seconds,
-       .max = 3600,
-       .help = "time for an attempt at most, default 0.5"},
-      {.name = "--json",
-       .arg = "FILE",
-       .kind = FLAG_TEXT,
-       .out = &b->json_path,
-       .help = "also one JSON object a row; - for standard output, the table then goes to standard error"},
+      flag_seconds(&b->seconds, "time for an attempt at most, default 0.5"),
+      flag_json(&b->json_path),
   };
   flags_parse(
       flags, sizeof flags / sizeof flags[0],
