@@ -11,7 +11,7 @@
 enum sl_group { SL_GROUP_SECP256R1 = 0x0017, SL_GROUP_X25519 = 0x001d };
 
 #define SL_EXCHANGE_SECRET_LEN 32u /* a private key, of any group here: 32 bytes */
-#define SL_EXCHANGE_SHARED_LEN 32u /* and what comes of it */
+#define SL_EXCHANGE_SHARED_LEN 32u /* and what comes of it: one coordinate */
 #define SL_SHARE_MAX           65u /* calc: 1 + 2 * 32  an uncompressed point of secp256r1 */
 
 struct sl_group_params {

@@ -7,8 +7,6 @@
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
 
-enum { COORDINATE_LEN = 32 };
-
 /* The order of the curve (SP 800-186 3.2.1.3), big-endian. */
 static const uint8_t order[SL_EXCHANGE_SECRET_LEN] = {0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff,
                                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17,
@@ -60,7 +58,7 @@ static sl_err read_point(struct work *w, const uint8_t share[SL_SHARE_MAX]) {
   if (share[0] != POINT_CONVERSION_UNCOMPRESSED) return SL_E_KEY_SHARE; /* "legacy_form" */
   if (EC_POINT_oct2point(w->group, w->peer, share, SL_SHARE_MAX, w->ctx) == 1) return SL_OK;
   for (size_t i = 0; i < 2; i++) {
-    if (BN_bin2bn(share + 1 + i * COORDINATE_LEN, COORDINATE_LEN, w->x) == NULL) return SL_E_MEMORY;
+    if (BN_bin2bn(share + 1 + i * SL_EXCHANGE_SHARED_LEN, SL_EXCHANGE_SHARED_LEN, w->x) == NULL) return SL_E_MEMORY;
     if (BN_cmp(w->x, EC_GROUP_get0_field(w->group)) >= 0) return SL_E_KEY_SHARE;
   }
   return EC_POINT_is_on_curve(w->group, w->peer, w->ctx) == 0 ? SL_E_KEY_SHARE : SL_E_MEMORY;
@@ -81,7 +79,7 @@ sl_err sl_secp256r1_exchange(uint8_t *share, uint8_t shared[SL_EXCHANGE_SHARED_L
           SL_SHARE_MAX ||
       EC_POINT_mul(w.group, w.product, NULL, w.peer, w.scalar, w.ctx) != 1 ||
       EC_POINT_get_affine_coordinates(w.group, w.product, w.x, NULL, w.ctx) != 1 ||
-      BN_bn2binpad(w.x, shared, COORDINATE_LEN) != COORDINATE_LEN)
+      BN_bn2binpad(w.x, shared, SL_EXCHANGE_SHARED_LEN) != SL_EXCHANGE_SHARED_LEN)
     goto out;
   err = SL_OK;
 out:
