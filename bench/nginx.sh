@@ -46,13 +46,31 @@ done
 
 # ---- what is needed --------------------------------------------------------------------------------------------------
 
+# Lines from standard input: those that begin with a brace go where --json says, the others are for people.
+publish() {
+  local lines
+  lines=$(cat)
+  case $json in
+  "") grep -v '^{' <<<"$lines" ;;
+  -)
+    grep -v '^{' <<<"$lines" >&2
+    grep '^{' <<<"$lines"
+    ;;
+  *)
+    grep -v '^{' <<<"$lines"
+    grep '^{' <<<"$lines" >"$json"
+    ;;
+  esac
+}
+
 # Rows that cannot be had say so; they do not vanish.
 not_here() {
-  echo "n/a nginx: $*"
-  [[ $json != - ]] || json=/dev/stdout
-  [[ -z $json ]] || for load in "${loads[@]}"; do
-    printf '{"bench":"nginx","impl":"sealane","load":"%s","cpu_us":null,"na":"%s"}\n' "$load" "$*"
-  done >"$json"
+  {
+    echo "n/a nginx: $*"
+    for load in "${loads[@]}"; do
+      printf '{"bench":"nginx","impl":"sealane","load":"%s","cpu_us":null,"na":"%s"}\n' "$load" "$*"
+    done
+  } | publish
   exit 0
 }
 
@@ -241,15 +259,4 @@ END {
     printf "{\"bench\":\"nginx\",\"load\":\"%s\",\"suite\":\"%s\",", load[l], suite
     printf "\"ratio_of_best\":%.4f,\"median_ratio\":%.4f}\n", best[2] / best[1], pairs
   }
-}' "$scratch/samples" >"$scratch/results"
-case $json in
-"") grep -v '^{' "$scratch/results" ;;
--)
-  grep -v '^{' "$scratch/results" >&2
-  grep '^{' "$scratch/results"
-  ;;
-*)
-  grep -v '^{' "$scratch/results"
-  grep '^{' "$scratch/results" >"$json"
-  ;;
-esac
+}' "$scratch/samples" | publish
