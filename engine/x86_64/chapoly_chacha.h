@@ -85,47 +85,62 @@ SHARED void chacha_xor_lanes(const uint64_t out[W_LANES], const uint64_t in[W_LA
   w_xor_lanes(out, in, y);
 }
 
-/* Two blocks by themselves, a row of the state (RFC 8439 2.3) in a vector: for what would leave lanes empty. */
-#define ROWS_ROTATE_BYTES(x, places) _mm_shuffle_epi8(x, places)
-#define ROWS_ROTATE(x, n)            _mm_or_si128(_mm_slli_epi32(x, n), _mm_srli_epi32(x, 32 - (n)))
-SHARED void chacha_two_blocks(uint8_t out[2][64], const uint8_t key[32], const uint8_t nonce[12], uint32_t counter) {
-  const __m128i by_16 = _mm_set_epi8(13, 12, 15, 14, 9, 8, 11, 10, 5, 4, 7, 6, 1, 0, 3, 2);
-  const __m128i by_8 = _mm_set_epi8(14, 13, 12, 15, 10, 9, 8, 11, 6, 5, 4, 7, 2, 1, 0, 3);
+/* Blocks by themselves, a row of the state (RFC 8439 2.3) in each 128-bit lane: for what would leave most lanes of a pass
+ * empty. Between columns and diagonals rows a, c, d turn, for what comes next waits for b. */
+enum { FEW_BLOCKS = W_LANES / 2 };
+INLINE void chacha_few_vectors(uint8_t (*out)[64], const uint8_t key[32], const uint8_t *nonce, uint32_t first,
+                               uint32_t second, unsigned n_vectors) {
+  static const uint32_t behind[8][4] __attribute__((aligned(64))) = {{0}, {0}, {1}, {2}, {3}, {4}, {5}, {6}};
+  static const uint32_t is_behind[8][4] __attribute__((aligned(64))) = {
+      {0}, {UINT32_MAX}, {UINT32_MAX}, {UINT32_MAX}, {UINT32_MAX}, {UINT32_MAX}, {UINT32_MAX}, {UINT32_MAX},
+  };
   const __m128i constants = _mm_set_epi32(0x6b206574, 0x79622d32, 0x3320646e, 0x61707865);
-  __m128i start[2], a[2], b[2], c[2], d[2];
-#define EACH_BLOCK UNROLL for (unsigned i = 0; i < 2; i++)
-  EACH_BLOCK {
-    start[i] = _mm_set_epi32((int)sl_load32_le(nonce + 8), (int)sl_load32_le(nonce + 4), (int)sl_load32_le(nonce),
-                             (int)(counter + i));
-    a[i] = constants, b[i] = block_load_all(key), c[i] = block_load_all(key + 16), d[i] = start[i];
+  const __m128i begin = _mm_or_si128(_mm_slli_si128(block_load_all(nonce), 4), _mm_cvtsi32_si128((int)first));
+  v start[2], a[2], b[2], c[2], d[2];
+#define EACH_VECTOR UNROLL for (unsigned i = 0; i < n_vectors; i++)
+  EACH_VECTOR {
+    v distance = q_and(w_set(second - first), *(const v *)is_behind[i * FEW_BLOCKS / 2]);
+    start[i] = w_add(w_row(begin), w_add(distance, *(const v *)behind[i * FEW_BLOCKS / 2]));
+    a[i] = w_row(constants), b[i] = w_row(block_load_all(key)), c[i] = w_row(block_load_all(key + 16)), d[i] = start[i];
   }
   for (unsigned n = 0; n < 20; n++) {
-    EACH_BLOCK a[i] = _mm_add_epi32(a[i], b[i]);
-    EACH_BLOCK d[i] = ROWS_ROTATE_BYTES(_mm_xor_si128(d[i], a[i]), by_16);
-    EACH_BLOCK c[i] = _mm_add_epi32(c[i], d[i]);
-    EACH_BLOCK b[i] = _mm_xor_si128(b[i], c[i]);
-    EACH_BLOCK b[i] = ROWS_ROTATE(b[i], 12);
-    EACH_BLOCK a[i] = _mm_add_epi32(a[i], b[i]);
-    EACH_BLOCK d[i] = ROWS_ROTATE_BYTES(_mm_xor_si128(d[i], a[i]), by_8);
-    EACH_BLOCK c[i] = _mm_add_epi32(c[i], d[i]);
-    EACH_BLOCK b[i] = _mm_xor_si128(b[i], c[i]);
-    EACH_BLOCK b[i] = ROWS_ROTATE(b[i], 7);
-    if (n % 2 == 0) { /* diagonals become columns, then back */
-      EACH_BLOCK b[i] = _mm_shuffle_epi32(b[i], 0x39), c[i] = _mm_shuffle_epi32(c[i], 0x4e);
-      EACH_BLOCK d[i] = _mm_shuffle_epi32(d[i], 0x93);
+    EACH_VECTOR a[i] = w_add(a[i], b[i]);
+    EACH_VECTOR d[i] = w_xor(d[i], a[i]);
+    EACH_VECTOR d[i] = w_rotate(d[i], 16);
+    EACH_VECTOR c[i] = w_add(c[i], d[i]);
+    EACH_VECTOR b[i] = w_xor(b[i], c[i]);
+    EACH_VECTOR b[i] = w_rotate(b[i], 12);
+    EACH_VECTOR a[i] = w_add(a[i], b[i]);
+    EACH_VECTOR d[i] = w_xor(d[i], a[i]);
+    EACH_VECTOR d[i] = w_rotate(d[i], 8);
+    EACH_VECTOR c[i] = w_add(c[i], d[i]);
+    EACH_VECTOR b[i] = w_xor(b[i], c[i]);
+    EACH_VECTOR b[i] = w_rotate(b[i], 7);
+    EACH_VECTOR d[i] = w_shuffle(d[i], 0x4e);
+    if (n % 2 == 0) {
+      EACH_VECTOR a[i] = w_shuffle(a[i], 0x93), c[i] = w_shuffle(c[i], 0x39);
     } else {
-      EACH_BLOCK b[i] = _mm_shuffle_epi32(b[i], 0x93), c[i] = _mm_shuffle_epi32(c[i], 0x4e);
-      EACH_BLOCK d[i] = _mm_shuffle_epi32(d[i], 0x39);
+      EACH_VECTOR a[i] = w_shuffle(a[i], 0x39), c[i] = w_shuffle(c[i], 0x93);
     }
   }
   __asm__("" : "+r"(key)); /* its rows are loaded again: through the rounds, compilers would keep them on the stack */
-  EACH_BLOCK {
-    block_store_all(out[i], _mm_add_epi32(a[i], constants));
-    block_store_all(out[i] + 16, _mm_add_epi32(b[i], block_load_all(key)));
-    block_store_all(out[i] + 32, _mm_add_epi32(c[i], block_load_all(key + 16)));
-    block_store_all(out[i] + 48, _mm_add_epi32(d[i], start[i]));
+  EACH_VECTOR {
+    v x[4] = {w_add(a[i], w_row(constants)), w_add(b[i], w_row(block_load_all(key))),
+              w_add(c[i], w_row(block_load_all(key + 16))), w_add(d[i], start[i])};
+    w_store_blocks(out + i * FEW_BLOCKS / 2, x);
   }
-#undef EACH_BLOCK
+#undef EACH_VECTOR
+}
+
+/* Theirs are the counters `first`, then `second` and those behind it; n <= FEW_BLOCKS are wanted. 16 bytes of nonce are read. A
+ * vector by itself is faster where both want the same two ports. */
+SHARED void chacha_few_blocks(uint8_t out[FEW_BLOCKS][64], const uint8_t key[32], const uint8_t *nonce, uint32_t first,
+                              uint32_t second, size_t n) {
+  if (W_STATES > 1 && n <= FEW_BLOCKS / 2) {
+    chacha_few_vectors(out, key, nonce, first, second, 1);
+  } else {
+    chacha_few_vectors(out, key, nonce, first, second, 2);
+  }
 }
 
 /* Transposes 4 by 4 words in every 128-bit lane. */

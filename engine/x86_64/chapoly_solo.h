@@ -56,34 +56,35 @@ SHARED void chapoly_solo_end(const struct chapoly_work *w, struct sl_poly1305 *p
 /* Absorbs n_steps STEP_LEN bytes; in the first of a text the hash is only added. */
 SHARED void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t n_steps, bool is_first, bool is_long) {
   struct poly_value h = w->hash[0];
-  while (n_steps > 0) {
-    size_t n = is_long && !is_first && n_steps >= POLY_MERGED ? POLY_MERGED : 1;
-    if (n > 1) {
-      struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
-      POLY_UNROLL for (unsigned i = 0; i < POLY_MERGED; i++) {
-        struct poly_value x = i + 1 < POLY_MERGED ? poly_run_at(p + (POLY_MERGED - 2 - i) * STEP_LEN) : h;
-        s = poly_sum_add(s, x, &w->r[i][0]);
-      }
-      h = poly_carried(s);
-    } else {
-      if (!is_first) poly_times(&h, &w->r[0][0]);
-      h = poly_add(h, poly_run_at(p));
+  for (; is_long && n_steps >= POLY_MERGED; n_steps -= POLY_MERGED, p += POLY_MERGED * STEP_LEN) {
+    struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
+    POLY_UNROLL for (unsigned i = 0; i + 1 < POLY_MERGED; i++) {
+      struct poly_value x = poly_run_at(p + (POLY_MERGED - 2 - i) * STEP_LEN);
+      if (i + 2 == POLY_MERGED && is_first) x = poly_add(x, h);
+      s = poly_sum_add(s, x, &w->r[i][0]);
     }
+    if (!is_first) s = poly_sum_add(s, h, &w->r[POLY_MERGED - 1][0]);
+    h = poly_carried(s);
     is_first = false;
-    n_steps -= n, p += n * STEP_LEN;
+  }
+  for (; n_steps > 0; n_steps--, p += STEP_LEN) {
+    struct poly_value x = h; /* h itself stays in registers above */
+    if (!is_first) poly_times(&x, &w->r[0][0]);
+    h = poly_add(x, poly_run_at(p));
+    is_first = false;
   }
   w->hash[0] = h;
 }
 
 /* ---- one text ------------------------------------------------------------------------------------------------- */
 
-/* A text of whole passes and one block: its last block may come from a head. */
-INLINE bool chapoly_has_odd_block(size_t text_len) {
-  return (text_len + 63) / 64 % PASS_BLOCKS == 1;
+/* Blocks behind the last whole state. */
+INLINE size_t chapoly_n_last(size_t text_len) {
+  return (text_len + 63) / 64 % W_LANES;
 }
-/* Whether a head saves it a pass. */
+/* Whether a head saves a record a state. */
 INLINE bool chapoly_wants_head(size_t text_len) {
-  return (text_len + 63) / 64 % PASS_BLOCKS <= 1;
+  return chapoly_n_last(text_len) <= 1;
 }
 
 /* The states of the blocks from `base` on. */
@@ -97,9 +98,8 @@ SHARED void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_key 
   chacha_begin(w, n_states);
 }
 
-/* The hash of a record: its key, out of its head or the first pass, and its AAD. */
-SHARED void chapoly_solo_hash(struct sl_poly1305 *poly, const struct chapoly_work *w, const struct chapoly_head *head,
-                              const struct sl_aead_job *job) {
+/* Poly1305's key, out of a head or the first pass. */
+SHARED void chapoly_solo_key(struct sl_poly1305 *poly, const struct chapoly_work *w, const struct chapoly_head *head) {
   uint8_t key[32];
   if (head != NULL) {
     memcpy(key, head->key, sizeof key);
@@ -108,25 +108,13 @@ SHARED void chapoly_solo_hash(struct sl_poly1305 *poly, const struct chapoly_wor
   }
   sl_poly1305_init(poly, key);
   sl_wipe(key, sizeof key);
-  chapoly_absorb(poly, job->aad, job->aad_len);
 }
 
-/* One text of which two blocks of stream are all, block 0 of a record included. */
-SHARED void chapoly_tiny(struct chapoly_work *w, struct sl_aead_job *job, struct sl_poly1305 *poly,
-                         const uint32_t *piece_counter, bool seal) {
-  size_t text_len = job->len + job->tail_len, n_first = 0, hashed_len = text_len;
-  chacha_two_blocks(w->rest, job->key->mem, job->nonce, piece_counter != NULL ? *piece_counter : 0);
-  w->used |= USED_REST;
-  if (piece_counter != NULL) {
-    hashed_len &= ~(size_t)15;
-  } else {
-    sl_poly1305_init(poly, w->rest[0]);
-    chapoly_absorb(poly, job->aad, job->aad_len);
-    n_first = 1;
+/* The last blocks of a text, from `block` on, whose stream was made by itself. */
+SHARED void chapoly_last_blocks(struct sl_aead_job *job, size_t block, const uint8_t (*stream)[64], bool seal) {
+  for (size_t off = 64 * block; off < job->len + job->tail_len; off += 64) {
+    chapoly_text_block(job, off, *stream++, seal);
   }
-  if (!seal) chapoly_absorb(poly, job->in, hashed_len);
-  for (size_t off = 0; off < text_len; off += 64) chapoly_text_block(job, off, w->rest[n_first + off / 64], seal);
-  if (seal) chapoly_absorb(poly, job->out, hashed_len);
 }
 
 SHARED void chapoly_solo_tag(struct sl_aead_job *job, struct sl_poly1305 *poly, size_t text_len, bool seal) {
@@ -136,43 +124,58 @@ SHARED void chapoly_solo_tag(struct sl_aead_job *job, struct sl_poly1305 *poly, 
   sl_wipe(tag, sizeof tag);
 }
 
-/* One text: a record with AAD and tag, or a piece of a text in pieces, which has neither, and no tail. `poly` is the piece's
- * hash or, for a record, anything. A record comes with a head or without: then its first pass makes what is in one. */
-SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head,
-                         struct sl_poly1305 *poly, const uint32_t *piece_counter, bool seal) {
+/* The hash of a piece is in scalars between the pieces. */
+INLINE struct sl_poly1305 *chapoly_poly_of(struct sl_stream *s) {
+  return (struct sl_poly1305 *)s->hash;
+}
+_Static_assert(sizeof(struct sl_poly1305) <= sizeof((struct sl_stream *)0)->hash, "the hash must fit its place");
+
+/* One text: a record with AAD and tag, or a piece of a text in pieces, which has no tag, and no tail. It comes with a head or
+ * without: then that is made here where it saves a state. Returns the stream of the last block where that is not whole. */
+SHARED const uint8_t *chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head,
+                                   struct sl_stream *piece, bool seal) {
   struct chapoly_records rec;
-  bool is_piece = piece_counter != NULL;
-  size_t text_len = job->len + job->tail_len;
-  size_t base = is_piece || head != NULL, n_blocks = 1 + (text_len + 63) / 64;
-  if (head == NULL && n_blocks - base <= 2) {
-    chapoly_tiny(w, job, poly, piece_counter, seal);
-    if (!is_piece) chapoly_solo_tag(job, poly, text_len, seal);
-    return;
+  struct sl_poly1305 own, *poly = piece != NULL ? chapoly_poly_of(piece) : &own;
+  bool has_hash = piece != NULL && piece->has_hash, finished = false;
+  size_t text_len = job->len + job->tail_len, n_text = (text_len + 63) / 64, n_last = chapoly_n_last(text_len);
+  uint32_t zero = has_hash ? piece->counter - 1 : 0; /* the counter of block 0, or the one before the piece's */
+  if (head != NULL) {
+    if (n_last > 1) n_last = 0;
+  } else if (n_last < FEW_BLOCKS && n_last + !has_hash > 0) {
+    w->used |= USED_FEW;
+    chacha_few_blocks(w->few, job->key->mem, job->nonce, zero, zero + (uint32_t)(n_text - n_last) + 1, 1 + n_last);
+    head = w->heads;
+  } else {
+    n_last = 0;
   }
-  rec.n = rec.width = 1;
-  rec.log_width = 0;
-  rec.job = &job;
-  rec.in[0] = job->in;
-  rec.out[0] = job->out;
-  rec.len_min = job->len;
-  rec.text_max = text_len;
-  rec.lanes_base = 0;
+  size_t base = has_hash || head != NULL, n_blocks = 1 + n_text - n_last;
+  const uint8_t(*last)[64] =
+      n_last > 0 ? (const uint8_t(*)[64])head->last : &w->rest[(n_blocks - 1 - base) % PASS_BLOCKS];
 
   const uint8_t *cipher = seal ? job->out : job->in;
-  bool has_last = head != NULL && chapoly_has_odd_block(text_len), finished = false;
-  if (has_last) n_blocks--;
   size_t n_steps = text_len < SOLO_VECTORS_LEN ? 0 : text_len / STEP_LEN, pos = 0; /* pos: steps */
   const uint8_t *rest = cipher + STEP_LEN * n_steps;
   size_t rest_len = text_len - STEP_LEN * n_steps;
-  if (is_piece) rest_len &= ~(size_t)15;
+  if (piece != NULL) rest_len &= ~(size_t)15;
   bool is_long = n_steps >= SOLO_LONG_STEPS;
+  w->used |= (n_steps > 0 ? USED_SOLO : 0) | (is_long ? USED_SOLO_LONG : 0);
+
+  if (seal && n_last > 0) chapoly_last_blocks(job, n_blocks - 1, last, seal);
   size_t n_states = n_blocks - base > W_LANES ? W_STATES : 1;
-  w->used |= (n_steps > 0 ? USED_SOLO : 0) | (is_long ? USED_MERGED : 0);
-  chapoly_solo_start(w, job->key, job->nonce, n_states, is_piece ? *piece_counter : (uint32_t)base);
-  chacha_pass(w, n_states, PASS_BLOCKS, NULL, seal);
-  if (!is_piece) {
-    chapoly_solo_hash(poly, w, head, job);
+  if (base < n_blocks) {
+    rec.n = rec.width = 1;
+    rec.log_width = 0;
+    rec.job = &job;
+    rec.in[0] = job->in;
+    rec.out[0] = job->out;
+    rec.len_min = job->len;
+    rec.text_max = text_len;
+    rec.lanes_base = 0;
+    chapoly_solo_start(w, job->key, job->nonce, n_states, zero + (uint32_t)base);
+    chacha_pass(w, n_states, PASS_BLOCKS, NULL, seal);
   }
+  if (!has_hash) chapoly_solo_key(poly, w, head);
+  chapoly_absorb(poly, job->aad, job->aad_len);
   if (n_steps > 0) {
     chapoly_solo_powers(w, poly, is_long);
     chapoly_solo_begin(w, poly);
@@ -183,7 +186,6 @@ SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
     size_t end = 64 * (next - 1), to = seal ? end / STEP_LEN : (end + STEP_LEN - 1) / STEP_LEN;
     if (to > n_steps) to = n_steps;
     if (seal) chapoly_turn(w, &rec, base, n_states, n_next, seal);
-    if (has_last && seal && n_next == 0) chapoly_text_block(job, (text_len - 1) & ~(size_t)63, head->last, seal);
     chapoly_solo_steps(w, cipher + STEP_LEN * pos, to - pos, pos == 0, is_long);
     pos = to;
     if (!seal && !finished && end > STEP_LEN * n_steps) {
@@ -198,15 +200,14 @@ SHARED void chapoly_solo(struct chapoly_work *w, struct sl_aead_job *job, const 
     if (n_steps > 0) chapoly_solo_end(w, poly);
     chapoly_absorb(poly, rest, rest_len);
   }
-  if (is_piece) return;
-  if (!seal && has_last) chapoly_text_block(job, (text_len - 1) & ~(size_t)63, head->last, seal);
-  chapoly_solo_tag(job, poly, text_len, seal);
+  if (!seal && n_last > 0) chapoly_last_blocks(job, n_blocks - 1, last, seal);
+  if (piece == NULL) chapoly_solo_tag(job, poly, text_len, seal);
+  return last[n_last > 0 ? n_last - 1 : 0];
 }
 
 SHARED void chapoly_record(struct chapoly_work *w, struct sl_aead_job *job, const struct chapoly_head *head,
                            bool seal) {
-  struct sl_poly1305 poly;
-  chapoly_solo(w, job, head, &poly, NULL, seal);
+  chapoly_solo(w, job, head, NULL, seal);
 }
 
 #endif

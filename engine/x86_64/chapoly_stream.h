@@ -8,26 +8,22 @@
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_STREAM_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_STREAM_H
 
-static struct sl_poly1305 *chapoly_poly_of(struct sl_stream *s) {
-  return (struct sl_poly1305 *)s->hash;
-}
-_Static_assert(sizeof(struct sl_poly1305) <= sizeof((struct sl_stream *)0)->hash, "the hash must fit its place");
-
 static void chapoly_stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
   (void)s, (void)key;
 }
 
-/* The Poly1305 key, and the block that waits to be hashed. */
+/* The Poly1305 key, for what is not text. */
 SHARED void chapoly_stream_ready(struct sl_stream *s, const struct sl_aead_key *key) {
   if (!s->has_hash) {
-    uint8_t blocks[2][64];
-    chacha_two_blocks(blocks, key->mem, s->nonce, 0);
+    uint8_t blocks[FEW_BLOCKS][64];
+    chacha_few_blocks(blocks, key->mem, s->nonce, 0, 1, 1);
     sl_poly1305_init(chapoly_poly_of(s), blocks[0]);
     sl_wipe(blocks, sizeof blocks);
     s->counter = 1;
     s->has_hash = true;
   }
 }
+_Static_assert(offsetof(struct sl_stream, nonce) + 16 <= sizeof(struct sl_stream), "a nonce is read as 16 bytes");
 
 static void chapoly_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
   chapoly_stream_ready(s, key);
@@ -37,20 +33,20 @@ static void chapoly_stream_absorb(struct sl_stream *s, const struct sl_aead_key 
 static void chapoly_stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
                                  size_t len, bool is_open) {
   struct chapoly_work w;
-  struct sl_aead_job job = {.key = key, .in = in, .out = out, .len = len};
-  size_t n_blocks = (len + 63) / 64;
-  chapoly_stream_ready(s, key);
-  chapoly_absorb(chapoly_poly_of(s), s->block, s->n_block);
-  s->n_block = (uint8_t)(len % 16);
-  if (is_open) memcpy(s->block, in + len - s->n_block, s->n_block); /* before it goes */
+  struct sl_aead_job job = {.key = key, .aad = s->block, .aad_len = s->n_block, .in = in, .out = out, .len = len};
+  size_t n_blocks = (len + 63) / 64, n_rest = len % 16;
+  uint8_t rest[16]; /* of a ciphertext, before it goes */
+  if (is_open) memcpy(rest, in + len - n_rest, n_rest);
   memcpy(job.nonce, s->nonce, sizeof job.nonce);
   w.used = 0;
   w.stream = w.streams[W_STATES - 1];
-  chapoly_solo(&w, &job, NULL, chapoly_poly_of(s), &s->counter, !is_open);
-  if (!is_open) memcpy(s->block, out + len - s->n_block, s->n_block);
-  s->counter += (uint32_t)n_blocks;
+  const uint8_t *last = chapoly_solo(&w, &job, NULL, s, !is_open);
+  memcpy(s->block, is_open ? rest : out + len - n_rest, n_rest);
+  s->n_block = (uint8_t)n_rest;
+  s->counter = (s->has_hash ? s->counter : 1) + (uint32_t)n_blocks;
+  s->has_hash = true;
   s->n_unit = (uint8_t)(64 * n_blocks - len);
-  if (s->n_unit > 0) memcpy(s->unit, w.rest[(n_blocks - 1) % PASS_BLOCKS], sizeof s->unit);
+  if (s->n_unit > 0) memcpy(s->unit, last, sizeof s->unit);
   chapoly_work_wipe(&w);
 }
 

@@ -50,8 +50,8 @@ enum {
 
 /* What a solo needs from outside its passes: key stream. */
 struct chapoly_head {
-  uint8_t last[64]; /* of the text's last block */
   uint8_t key[64];  /* block 0: the key of Poly1305 */
+  uint8_t last[64]; /* of the text's last block */
 } __attribute__((aligned(64)));
 
 /* What is secret or stands for a secret of the records at work: what is used seldom at the end, for it must be erased. */
@@ -64,7 +64,10 @@ struct chapoly_work {
   struct poly_factor r[POLY_MERGED][N_VECTORS];         /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [][0] */
   struct poly_factor powers;                            /* solo: r^Q_LANES ... r^1 */
   uint8_t rest[PASS_BLOCKS][64];                        /* stream of lanes that are no whole block of text */
-  struct chapoly_head heads[HEADS];
+  union {
+    struct chapoly_head heads[HEADS];
+    uint8_t few[FEW_BLOCKS][64]; /* solo: blocks that are not made in a pass; [0] and [1] may be its head */
+  };
   v *stream;     /* that of streams[] which is of this pass */
   unsigned used; /* USED_ bits: what has to be erased */
 } __attribute__((aligned(64)));
@@ -72,12 +75,14 @@ struct chapoly_work {
 enum {
   USED_PASS = 1,    /* a state, as long as it is */
   USED_STATES = 2,  /* two of them */
-  USED_STREAMS = 4, /* both streams */
+  USED_STREAMS = 4, /* the stream of the pass before, where it is no ciphertext now */
   USED_GROUP = 8,   /* Poly1305 of a group */
   USED_MERGED = 16, /* powers of r besides r */
   USED_SOLO = 32,   /* Poly1305 of a solo */
-  USED_REST = 64,
-  USED_HEADS = 128,
+  USED_SOLO_LONG = 64,
+  USED_REST = 128,
+  USED_HEADS = 256,
+  USED_FEW = 512,
 };
 
 /* sl_wipe() of whole vectors, in steps that start at once: of a memset the compiler makes `rep stos`, which does not. */
@@ -92,14 +97,18 @@ SHARED void chapoly_wipe_state(v *p, size_t stride) {
   sl_wipe(p, 0);
 }
 
+INLINE v *chapoly_other_stream(struct chapoly_work *w) {
+  return w->streams[w->stream == w->streams[0] ? W_STATES - 1 : 0];
+}
+
 SHARED void chapoly_work_wipe(struct chapoly_work *w) {
   for (size_t s = 0; s < (w->used & USED_STATES ? W_STATES : 1); s++) {
     if (w->used & USED_REST) chapoly_wipe_state((v *)w->rest[s * W_LANES], 1);
     if (!(w->used & USED_PASS)) break;
-    chapoly_wipe_state(w->streams[W_STATES - 1] + s, W_STATES);
-    chapoly_wipe_state(w->start + 16 * s, 1);
+    chapoly_wipe_state(w->stream + s, W_STATES);
+    chapoly_wipe(w->start + 16 * s + 4, 8 * sizeof w->start[0]); /* where the key is */
     chapoly_wipe_state(w->first + 16 * s, 1);
-    if (W_STATES > 1 && w->used & USED_STREAMS) chapoly_wipe_state(w->streams[0] + s, W_STATES);
+    if (w->used & USED_STREAMS) chapoly_wipe_state(chapoly_other_stream(w) + s, W_STATES);
   }
   if (w->used & USED_GROUP)
     chapoly_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
@@ -108,7 +117,9 @@ SHARED void chapoly_work_wipe(struct chapoly_work *w) {
     chapoly_wipe(&w->powers, sizeof w->powers);
     chapoly_wipe(w->hash, sizeof w->hash[0]);
     chapoly_wipe(w->r, sizeof w->r[0][0]);
+    for (size_t i = 1; i < POLY_MERGED && w->used & USED_SOLO_LONG; i++) chapoly_wipe(w->r[i], sizeof w->r[i][0]);
   }
+  if (w->used & USED_FEW) chapoly_wipe(w->few, sizeof w->few);
   if (w->used & USED_HEADS) chapoly_wipe(w->heads, sizeof w->heads);
 }
 _Static_assert(W_LANES * 64 == 16 * sizeof(v), "the blocks of a state are as long as the state");
@@ -144,8 +155,7 @@ SHARED const v *chacha_pass(struct chapoly_work *w, size_t n_states, size_t bloc
                             const struct chapoly_lanes *lanes, bool seal) {
   v *before = w->stream;
   if (W_STATES > 1 && lanes != NULL) {
-    w->stream = before == w->streams[0] ? w->streams[1] : w->streams[0];
-    w->used |= USED_STREAMS;
+    w->stream = chapoly_other_stream(w);
   }
   chacha_states(w->stream, w->start, w->first, n_states, before, lanes, seal);
   for (size_t s = 0; s < n_states; s++) {
@@ -385,6 +395,7 @@ SHARED const v *chapoly_turn(struct chapoly_work *w, struct chapoly_records *rec
   if (!is_whole || rec->lanes_base != base) chapoly_set_lanes(w, rec, base, n_states * W_LANES);
   if (W_STATES > 1 && n_states == W_STATES && n_next == W_STATES) {
     cipher = chacha_pass(w, n_next, per_pass, &rec->lanes, seal);
+    if (!is_whole || rec->n < rec->width) w->used |= USED_STREAMS;
   } else {
     for (size_t s = 0; s < n_states; s++) {
       chacha_xor_lanes(rec->lanes.out + s * W_LANES, rec->lanes.in + s * W_LANES, w->stream + s);

@@ -43,7 +43,12 @@ static inline v w_rotate_12(v x) {
 static inline v w_rotate_7(v x) {
   return _mm_or_si128(_mm_slli_epi32(x, 7), _mm_srli_epi32(x, 25));
 }
-#define w_rotate(x, n) w_rotate_##n(x)
+#define w_rotate(x, n)  w_rotate_##n(x)
+#define w_shuffle(x, n) _mm_shuffle_epi32(x, n)
+/* x in every 128-bit lane */
+static inline v w_row(__m128i x) {
+  return x;
+}
 /* The lanes' places (chapoly_chacha.h), from `first`, divided by 2^shift. */
 static inline v w_places(uint32_t first, unsigned shift) {
   v x = _mm_set_epi32(3, 2, 1, 0);
@@ -61,6 +66,10 @@ static inline v w_unpack_low(v a, v b) {
 }
 static inline v w_unpack_high(v a, v b) {
   return _mm_unpackhi_epi32(a, b);
+}
+/* x[q] is bytes [16 q, 16 q + 16) of a block: writes it. */
+INLINE void w_store_blocks(uint8_t out[][64], v x[4]) {
+  UNROLL for (unsigned q = 0; q < 4; q++) block_store_all(out[0] + 16 * q, x[q]);
 }
 /* x[i] has those of lane i: out = in ^ lane, 64 bytes each. */
 INLINE void w_xor_lanes(const uint64_t *out, const uint64_t *in, v x[4][4]) {

@@ -45,7 +45,12 @@ static inline v w_rotate_12(v x) {
 static inline v w_rotate_7(v x) {
   return _mm256_or_si256(_mm256_slli_epi32(x, 7), _mm256_srli_epi32(x, 25));
 }
-#define w_rotate(x, n) w_rotate_##n(x)
+#define w_rotate(x, n)  w_rotate_##n(x)
+#define w_shuffle(x, n) _mm256_shuffle_epi32(x, n)
+/* x in every 128-bit lane */
+static inline v w_row(__m128i x) {
+  return _mm256_broadcastsi128_si256(x);
+}
 /* The lanes' places (chapoly_chacha.h), from `first`, divided by 2^shift. */
 static inline v w_places(uint32_t first, unsigned shift) {
   v x = _mm256_set_epi32(7, 6, 3, 2, 5, 4, 1, 0);
@@ -71,6 +76,11 @@ INLINE void w_gather_blocks(v x[4]) {
   x[1] = _mm256_permute2x128_si256(c, d, 0x20);
   x[2] = _mm256_permute2x128_si256(a, b, 0x31);
   x[3] = _mm256_permute2x128_si256(c, d, 0x31);
+}
+/* x[q] has, in 128-bit lane i, bytes [16 q, 16 q + 16) of block i: writes the blocks. */
+INLINE void w_store_blocks(uint8_t out[][64], v x[4]) {
+  w_gather_blocks(x);
+  UNROLL for (unsigned i = 0; i < 4; i++) _mm256_storeu_si256((v *)(out[i / 2] + 32 * (i % 2)), x[i]);
 }
 /* x[i] has those of lanes i and 4 + i: out = in ^ lane at each lane's place, 64 bytes each. */
 INLINE void w_xor_lanes(const uint64_t *out, const uint64_t *in, v x[4][4]) {

@@ -30,7 +30,12 @@ static inline v w_add(v a, v b) {
 static inline v w_xor(v a, v b) {
   return _mm512_xor_si512(a, b);
 }
-#define w_rotate(x, n) _mm512_rol_epi32(x, n)
+#define w_rotate(x, n)  _mm512_rol_epi32(x, n)
+#define w_shuffle(x, n) _mm512_shuffle_epi32(x, n)
+/* x in every 128-bit lane */
+static inline v w_row(__m128i x) {
+  return _mm512_broadcast_i32x4(x);
+}
 /* The lanes' places (chapoly_chacha.h), from `first`, divided by 2^shift. */
 static inline v w_places(uint32_t first, unsigned shift) {
   v x = _mm512_set_epi32(15, 14, 7, 6, 13, 12, 5, 4, 11, 10, 3, 2, 9, 8, 1, 0);
@@ -57,6 +62,11 @@ INLINE void w_gather_blocks(v x[4]) {
   x[1] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88);
   x[2] = _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd);
   x[3] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd);
+}
+/* x[q] has, in 128-bit lane i, bytes [16 q, 16 q + 16) of block i: writes the blocks. */
+INLINE void w_store_blocks(uint8_t out[][64], v x[4]) {
+  w_gather_blocks(x);
+  UNROLL for (unsigned i = 0; i < 4; i++) _mm512_storeu_si512(out[i], x[i]);
 }
 /* x[i] has those of lanes i, 4 + i, ...: out = in ^ lane at each lane's place, 64 bytes each. */
 INLINE void w_xor_lanes(const uint64_t *out, const uint64_t *in, v x[4][4]) {
