@@ -6,17 +6,20 @@
 
 /* The powers of r that vectors take. */
 SHARED void chapoly_solo_powers(struct chapoly_work *w, const struct sl_poly1305 *poly, bool is_long) {
+#define ALL UINT64_MAX
+  static const uint64_t upper[3][8] = {{ALL, 0, ALL, 0, ALL, 0, ALL, 0},
+                                       {ALL, ALL, 0, 0, ALL, ALL, 0, 0},
+                                       {ALL, ALL, ALL, ALL, 0, 0, 0, 0}}; /* lanes whose bit k is 0 */
+#undef ALL
   v low = q_set(poly->r[0] | poly->r[1] << 44), high = q_set(poly->r[1] >> 20 | poly->r[2] << 24);
   struct poly_factor top = poly_factor(poly_block(low, high, q_zero()));
   struct poly_value each = poly_value_of(&top), x;
 
-  /* top is r^k, and the lanes of `each` have r^k ... r^1, over and over. */
-  for (unsigned k = 1; k < Q_LANES; k *= 2) {
-    uint64_t upper[Q_LANES];
-    UNROLL for (unsigned i = 0; i < Q_LANES; i++) upper[i] = (i & k) == 0 ? ~UINT64_C(0) : 0;
+  /* top is r^(2^k), and the lanes of `each` have r^(2^k) ... r^1, over and over. */
+  _Pragma("GCC unroll 1") for (unsigned k = 0; 1 << k < Q_LANES; k++) {
     x = each;
     poly_times(&x, &top);
-    each = poly_select(q_load(upper), x, each);
+    each = poly_select(q_load(upper[k]), x, each);
     x = poly_value_of(&top);
     poly_times(&x, &top);
     top = poly_factor(x);

@@ -230,7 +230,7 @@ INLINE struct poly_factor poly_clamped(v low, v high) {
 }
 
 /* x = x f, where that is not done for every block. */
-SHARED void poly_times(struct poly_value *x, const struct poly_factor *f) {
+POLY_SELDOM void poly_times(struct poly_value *x, const struct poly_factor *f) {
   *x = poly_mul(*x, f);
 }
 
