@@ -85,9 +85,13 @@ _Static_assert(V_ALIGN *V_LANES <= 16, "positions are in the table");
 _Static_assert(V_GROUP % V_ALIGN == 0, "groups begin where counters are aligned");
 
 /* GHASH takes blocks as polynomials with the first bit as the lowest power: bytes reversed, and bits as they are. */
-INLINE v gcm_reversed(v x) {
-  return v_shuffle(x, v_all(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)));
+INLINE v gcm_turn(void) {
+  return v_all(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
 }
+INLINE v gcm_reversed(v x) {
+  return v_shuffle(x, gcm_turn());
+}
+
 /* ---- GHASH --------------------------------------------------------------------------------------------------- */
 
 /* A sum of products not yet reduced: low + mid x^64 + high x^128, where Karatsuba's mid still holds low and high. */
@@ -133,8 +137,13 @@ INLINE struct gcm_sum gcm_product(v a, v h) {
   return gcm_add_product((struct gcm_sum){v_zero(), v_zero(), v_zero()}, a, h, true);
 }
 
+/* x^63 + x^62 + x^57: docs/gcm.md */
+INLINE v gcm_poly(void) {
+  return v_all(_mm_set_epi64x(0, (long long)0xc200000000000000));
+}
+
 INLINE v gcm_reduced(struct gcm_sum s) {
-  const v poly = v_all(_mm_set_epi64x(0, (long long)0xc200000000000000)); /* x^63 + x^62 + x^57: docs/gcm.md */
+  const v poly = gcm_poly();
   v mid = V_SCHOOLBOOK ? s.mid : v_xor3(s.mid, s.low, s.high);
   mid = v_xor3(mid, v_swap(s.low), v_clmul_ll(s.low, poly));
   return v_xor3(s.high, v_swap(mid), v_clmul_ll(mid, poly));

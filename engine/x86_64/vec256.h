@@ -58,6 +58,14 @@ static inline v v_swap(v x) {
   return _mm256_shuffle_epi32(x, 0x4e);
 }
 
+/* Lane by lane: the low halves of a and b, or the high ones. */
+static inline v v_low_halves(v a, v b) {
+  return _mm256_unpacklo_epi64(a, b);
+}
+static inline v v_high_halves(v a, v b) {
+  return _mm256_unpackhi_epi64(a, b);
+}
+
 static inline v v_aesenc(v x, v k) {
   return _mm256_aesenc_epi128(x, k);
 }
