@@ -8,12 +8,14 @@ void *cipher_new(const struct prov *prov, const struct cipher_kind *kind, size_t
   if (c == NULL) return NULL;
   c->prov = prov;
   c->kind = kind;
+  c->text.kept = c->kept;
+  c->text.whole_max = kind->whole_len;
   return c;
 }
 
 void cipher_free(struct cipher *c, size_t size) {
   if (c == NULL) return;
-  prov_wipe_free(c->prov, c->room, sizeof *c->room);
+  prov_wipe_free(c->prov, c->text.room, sizeof *c->text.room);
   prov_wipe_free(c->prov, c, size);
 }
 
@@ -21,15 +23,10 @@ void *cipher_dup(const struct cipher *c, size_t size) {
   struct cipher *copy = c != NULL ? prov_alloc(c->prov, size) : NULL;
   if (copy == NULL) return NULL;
   memcpy(copy, c, size);
-  copy->room = NULL;
-  if (c->stream.room_len == 0) return copy; /* 0 without a stream, too */
-  copy->room = prov_alloc(c->prov, sizeof *copy->room);
-  if (copy->room == NULL) {
-    cipher_free(copy, size);
-    return NULL;
-  }
-  *copy->room = *c->room;
-  return copy;
+  copy->text.kept = copy->kept;
+  if (text_copy_room(copy, &copy->text)) return copy;
+  cipher_free(copy, size);
+  return NULL;
 }
 
 size_t cipher_key_len(const struct cipher *c) {
@@ -38,7 +35,7 @@ size_t cipher_key_len(const struct cipher *c) {
 
 int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len) {
   if (len != cipher_key_len(c)) return prov_fail(c->prov, PROV_E_KEY_LENGTH);
-  cipher_drop_text(c);
+  text_drop(&c->text);
   sl_err err = sl_aead_key_init(&c->key, c->kind->aead, secret, len);
   if (err != SL_OK) return prov_fail_because(c->prov, PROV_E_KERNELS, "%s", sl_err_text(err));
   return 1;
@@ -46,124 +43,135 @@ int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len) {
 
 /* ---- a text -------------------------------------------------------------------------------------------------- */
 
-void cipher_drop_text(struct cipher *c) {
-  if (c->text == TEXT_STREAM) sl_stream_wipe(&c->stream, c->room);
-  c->text = TEXT_NONE;
+void text_drop(struct text *t) {
+  if (t->state == TEXT_STREAM) sl_stream_wipe(&t->stream, t->room);
+  t->state = TEXT_NONE;
 }
 
 static int text_failed(const struct cipher *c, sl_err err) {
   return prov_fail_because(c->prov, PROV_E_CIPHER, "%s", sl_err_text(err));
 }
 
-int cipher_begin(struct cipher *c, const uint8_t *nonce, size_t nonce_len) {
-  cipher_drop_text(c);
+int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, size_t nonce_len) {
+  text_drop(t);
   if (nonce_len == SL_AEAD_NONCE_LEN && c->key.ops != NULL) {
-    memcpy(c->nonce, nonce, SL_AEAD_NONCE_LEN);
-    c->aad_len = 0;
-    c->text = TEXT_WAITS;
+    memcpy(t->nonce, nonce, SL_AEAD_NONCE_LEN);
+    t->aad_len = 0;
+    t->state = TEXT_WAITS;
     return 1;
   }
-  if (sl_stream_start(&c->stream, &c->key, nonce, nonce_len) != SL_OK) return prov_fail(c->prov, PROV_E_NO_IV);
-  c->text = TEXT_STREAM;
+  if (sl_stream_start(&t->stream, &c->key, nonce, nonce_len) != SL_OK) return prov_fail(c->prov, PROV_E_NO_IV);
+  t->state = TEXT_STREAM;
   return 1;
 }
 
 /* What has been kept goes through a stream. */
-static sl_err to_stream(struct cipher *c) {
-  if (c->text == TEXT_STREAM) return SL_OK;
-  if (c->text == TEXT_NONE) return SL_E_STATE;
+static sl_err to_stream(const struct cipher *c, struct text *t) {
+  if (t->state == TEXT_STREAM) return SL_OK;
+  if (t->state == TEXT_NONE) return SL_E_STATE;
   uint8_t text[KEPT_LEN];
-  sl_err err = sl_stream_start(&c->stream, &c->key, c->nonce, sizeof c->nonce);
-  if (err == SL_OK) err = sl_stream_aad(&c->stream, &c->key, c->aad, c->aad_len);
-  if (err == SL_OK && c->text == TEXT_WHOLE) {
-    err = sl_stream_text(&c->stream, &c->key, NULL, text, c->kept, c->kept_len, true);
-    sl_wipe(text, c->kept_len);
+  sl_err err = sl_stream_start(&t->stream, &c->key, t->nonce, sizeof t->nonce);
+  if (err == SL_OK) err = sl_stream_aad(&t->stream, &c->key, t->aad, t->aad_len);
+  if (err == SL_OK && t->state == TEXT_WHOLE) {
+    err = sl_stream_text(&t->stream, &c->key, NULL, text, t->kept, t->kept_len, true);
+    sl_wipe(text, t->kept_len);
   }
-  c->text = TEXT_STREAM;
+  t->state = TEXT_STREAM;
   return err;
 }
 
-/* A short text in one pass. Returns false when it has another tag than it ought to have; then c->kept is its ciphertext. */
-static bool whole_text(struct cipher *c, uint8_t *out, const uint8_t *in, size_t len) {
+/* A short text in one pass. Returns false when it has another tag than it ought to have; then t->kept is its ciphertext. */
+static bool whole_text(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
   struct sl_aead_job job = {
       .key = &c->key,
-      .aad = c->aad,
-      .aad_len = c->aad_len,
+      .aad = t->aad,
+      .aad_len = t->aad_len,
       .in = in,
       .out = out,
-      .tag = c->is_open ? c->tag : c->whole_tag,
+      .tag = c->is_open ? t->tag : t->whole_tag,
       .len = len,
       .err = SL_OK,
   };
   struct sl_aead_job *const jobs[] = {&job};
-  memcpy(job.nonce, c->nonce, sizeof job.nonce);
+  memcpy(job.nonce, t->nonce, sizeof job.nonce);
   if (c->is_open) {
-    memcpy(c->kept, in, len);
+    memcpy(t->kept, in, len);
     c->key.ops->open(jobs, 1);
     if (job.err != SL_OK) return false;
-    memcpy(c->whole_tag, c->tag, TAG_LEN);
+    memcpy(t->whole_tag, t->tag, TAG_LEN);
   } else {
     c->key.ops->seal(jobs, 1);
-    memcpy(c->kept, out, len);
+    memcpy(t->kept, out, len);
   }
-  c->kept_len = (uint16_t)len;
-  c->text = TEXT_WHOLE;
+  t->kept_len = (uint16_t)len;
+  t->state = TEXT_WHOLE;
   return true;
 }
 
 /* Whether the text that is under way wants a room and has none. */
-static bool lacks_room(const struct cipher *c, size_t len) {
-  return c->kind->aead == SL_CHACHA20_POLY1305 && c->room == NULL && sl_stream_wants_room(&c->stream, len);
+static bool lacks_room(const struct cipher *c, const struct text *t, size_t len) {
+  return c->kind->aead == SL_CHACHA20_POLY1305 && t->room == NULL && sl_stream_wants_room(&t->stream, len);
 }
 
-static int text_piece(struct cipher *c, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len) {
+static int more_text(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in,
+                     size_t len) {
   if (len == 0) return 1;
   /* In place or apart, as kernels want it; anything else is for a stream to make of it what it can. */
   bool may_do = out == in || out + len <= in || in + len <= out;
-  if (c->text == TEXT_WAITS && len <= c->kind->whole_len && may_do && (!c->is_open || tag_len == TAG_LEN)) {
-    if (whole_text(c, out, in, len)) return 1;
-    in = c->kept; /* that is said in the end; until then, the text is what it is */
+  if (t->state == TEXT_WAITS && len <= t->whole_max && may_do && (!c->is_open || tag_len == TAG_LEN)) {
+    if (whole_text(c, t, out, in, len)) return 1;
+    in = t->kept; /* that is said in the end; until then, the text is what it is */
   }
-  sl_err err = to_stream(c);
+  sl_err err = to_stream(c, t);
   if (err != SL_OK) return text_failed(c, err);
-  if (lacks_room(c, len)) {
-    c->room = prov_alloc(c->prov, sizeof *c->room);
-    if (c->room == NULL) return 0;
+  if (lacks_room(c, t, len)) {
+    t->room = prov_alloc(c->prov, sizeof *t->room);
+    if (t->room == NULL) return 0;
   }
-  err = sl_stream_text(&c->stream, &c->key, c->room, out, in, len, c->is_open);
+  err = sl_stream_text(&t->stream, &c->key, t->room, out, in, len, c->is_open);
   return err == SL_OK ? 1 : text_failed(c, err);
 }
 
-int cipher_piece(struct cipher *c, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len) {
-  if (out != NULL) return text_piece(c, tag_len, out, in, len);
-  if (c->text == TEXT_WAITS && len <= (size_t)KEPT_AAD_LEN - c->aad_len) {
-    memcpy(c->aad + c->aad_len, in, len);
-    c->aad_len = (uint8_t)(c->aad_len + len);
+int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len) {
+  if (out != NULL) return more_text(c, t, tag_len, out, in, len);
+  if (t->state == TEXT_WAITS && len <= (size_t)KEPT_AAD_LEN - t->aad_len) {
+    memcpy(t->aad + t->aad_len, in, len);
+    t->aad_len = (uint8_t)(t->aad_len + len);
     return 1;
   }
-  sl_err err = to_stream(c);
-  if (err == SL_OK) err = sl_stream_aad(&c->stream, &c->key, in, len);
+  sl_err err = to_stream(c, t);
+  if (err == SL_OK) err = sl_stream_aad(&t->stream, &c->key, in, len);
   return err == SL_OK ? 1 : text_failed(c, err);
 }
 
-int cipher_end(struct cipher *c, size_t tag_len) {
+int text_end(const struct cipher *c, struct text *t, size_t tag_len) {
   uint8_t tag[TAG_LEN];
-  if (c->text == TEXT_WHOLE) {
-    memcpy(tag, c->whole_tag, TAG_LEN);
+  if (t->state == TEXT_WHOLE) {
+    memcpy(tag, t->whole_tag, TAG_LEN);
   } else {
-    sl_err err = to_stream(c);
+    sl_err err = to_stream(c, t);
     if (err != SL_OK) return text_failed(c, err);
-    sl_stream_tag(&c->stream, &c->key, c->room, tag);
+    sl_stream_tag(&t->stream, &c->key, t->room, tag);
   }
-  c->text = TEXT_NONE;
+  t->state = TEXT_NONE;
   if (!c->is_open) {
-    memcpy(c->tag, tag, sizeof tag);
+    memcpy(t->tag, tag, sizeof tag);
     return 1;
   }
-  uint32_t differs = sl_differ(tag, c->tag, tag_len);
+  uint32_t differs = sl_differ(tag, t->tag, tag_len);
   sl_wipe(tag, sizeof tag);                /* the right tag of a text that had a wrong one would be a forgery */
   sl_declassify(&differs, sizeof differs); /* the caller learns it anyway */
   return differs == 0 ? 1 : prov_fail(c->prov, PROV_E_AUTH);
+}
+
+bool text_copy_room(const struct cipher *c, struct text *t) {
+  const struct sl_stream_room *room = t->room;
+  t->room = NULL;
+  if (t->stream.room_len == 0) return true; /* 0 without a stream, too */
+  t->room = prov_alloc(c->prov, sizeof *t->room);
+  if (t->room == NULL) return false;
+  *t->room = *room;
+  return true;
 }
 
 int cipher_record(struct cipher *c, const uint8_t *nonce, uint8_t *out, const uint8_t *in, size_t len) {

@@ -23,30 +23,38 @@ enum text_state {
 };
 enum { KEPT_LEN = 256, KEPT_AAD_LEN = 32 };
 
+/* One text under the key of a context. */
+struct text {
+  struct sl_stream stream;     /* started while a text is under way */
+  struct sl_stream_room *room; /* NULL until a text comes in short pieces */
+  enum text_state state;
+  uint8_t tag[TAG_LEN]; /* expected when opening, made when sealing */
+  uint8_t nonce[SL_AEAD_NONCE_LEN], whole_tag[TAG_LEN];
+  uint8_t aad_len; /* bytes kept */
+  uint8_t aad[KEPT_AAD_LEN];
+  uint16_t kept_len;
+  uint16_t whole_max; /* bytes: a longer text is a stream from the start. As many are at `kept` */
+  uint8_t *kept;
+};
+
 /* Constant properties of a cipher. */
 struct cipher_kind {
   enum sl_aead aead;
   unsigned mode; /* EVP_CIPH_*_MODE */
-  size_t
+  uint16_t
       whole_len; /* bytes: a text of no more is done in one pass. By measurement: a stream takes up with that there */
 };
 
 /* The beginning of every cipher's context. `key` comes first: it wants a cache line. */
 struct cipher {
   struct sl_aead_key key;
-  struct sl_stream stream;     /* started while a text is under way */
-  struct sl_stream_room *room; /* NULL until a text comes in short pieces */
+  struct text text;
   const struct prov *prov;
   const struct cipher_kind *kind;
-  enum text_state text;
   bool is_open;
-  uint8_t tag[TAG_LEN];         /* expected when opening, made when sealing */
   size_t tls_pad;               /* bytes that the last tlsaad said a record grows by */
   uint8_t tls_aad[TLS_AAD_LEN]; /* of the next record */
-  uint8_t nonce[SL_AEAD_NONCE_LEN], whole_tag[TAG_LEN];
-  uint8_t aad_len; /* bytes kept */
-  uint16_t kept_len;
-  uint8_t aad[KEPT_AAD_LEN], kept[KEPT_LEN];
+  uint8_t kept[KEPT_LEN];       /* text's */
 };
 
 /* A context of `size` bytes that begins with a struct cipher; NULL after an error was added. */
@@ -55,18 +63,21 @@ void *cipher_dup(const struct cipher *c, size_t size);
 void cipher_free(struct cipher *c, size_t size);
 
 size_t cipher_key_len(const struct cipher *c);
-/* Begins a text. Returns 0 after an error was added. */
-int cipher_begin(struct cipher *c, const uint8_t *nonce, size_t nonce_len);
-/* Gives up the text that is under way. */
-void cipher_drop_text(struct cipher *c);
-/* Expands the key when there is one. Returns 0 after an error was added. */
+/* Expands the key, and gives up the text. Returns 0 after an error was added, as all of these do. */
 int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len);
-/* One more piece of the text that is under way: AAD when out is NULL. tag_len: of the tag that is expected so far. */
-int cipher_piece(struct cipher *c, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len);
-/* Ends the text: makes the tag, or compares its first tag_len bytes. */
-int cipher_end(struct cipher *c, size_t tag_len);
 /* A TLS record in one pass: 13 bytes of AAD, tag behind the text, in place or apart. */
 int cipher_record(struct cipher *c, const uint8_t *nonce, uint8_t *out, const uint8_t *in, size_t len);
+
+/* Begins a text. */
+int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, size_t nonce_len);
+/* Gives up the text that is under way. */
+void text_drop(struct text *t);
+/* One more piece of the text that is under way: AAD when out is NULL. tag_len: of the tag that is expected so far. */
+int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len);
+/* Ends the text: makes the tag, or compares its first tag_len bytes. */
+int text_end(const struct cipher *c, struct text *t, size_t tag_len);
+/* t is a copy: gives it a room of its own. Returns false after an error was added. */
+bool text_copy_room(const struct cipher *c, struct text *t);
 
 /* What EVP_CIPHER_get_params() asks for. */
 int cipher_get_params(OSSL_PARAM params[], const struct cipher_kind *kind);

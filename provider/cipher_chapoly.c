@@ -46,11 +46,11 @@ static int chapoly_piece(struct chapoly *x, uint8_t *out, size_t *out_len, const
   *out_len = 0;
   if (x->c.key.ops == NULL) return prov_fail(x->c.prov, PROV_E_NO_KEY);
   if (x->has_tls_len) return chapoly_record(x, out, out_len, in, len);
-  if (x->c.text == TEXT_NONE && !cipher_begin(&x->c, x->nonce, NONCE_LEN)) return 0;
+  if (x->c.text.state == TEXT_NONE && !text_begin(&x->c, &x->c.text, x->nonce, NONCE_LEN)) return 0;
   if (in == NULL) {
     if (x->c.is_open && x->tag_len == 0) return prov_fail(x->c.prov, PROV_E_NO_TAG);
-    if (!cipher_end(&x->c, x->tag_len)) return 0;
-  } else if (!cipher_piece(&x->c, x->tag_len, out, in, len)) {
+    if (!text_end(&x->c, &x->c.text, x->tag_len)) return 0;
+  } else if (!text_piece(&x->c, &x->c.text, x->tag_len, out, in, len)) {
     return 0;
   }
   *out_len = len;
@@ -92,7 +92,7 @@ static int set_tag(struct chapoly *x, const OSSL_PARAM *p) {
   if (p->data_size == 0 || p->data_size > TAG_LEN) return prov_fail(x->c.prov, PROV_E_TAG);
   if (p->data != NULL) {
     if (!x->c.is_open) return prov_fail(x->c.prov, PROV_E_TAG_NOT_NEEDED);
-    memcpy(x->c.tag, p->data, p->data_size);
+    memcpy(x->c.text.tag, p->data, p->data_size);
   }
   x->tag_len = p->data_size;
   return 1;
@@ -113,7 +113,7 @@ static int set_tls_aad(struct chapoly *x, const OSSL_PARAM *p) {
   }
   memcpy(x->nonce, x->fixed, NONCE_LEN);
   for (size_t i = 0; i < 8; i++) x->nonce[4 + i] ^= x->c.tls_aad[i];
-  cipher_drop_text(&x->c);
+  text_drop(&x->c.text);
   x->tls_len = len;
   x->has_tls_len = true;
   x->c.tls_pad = TAG_LEN;
@@ -180,7 +180,7 @@ static int chapoly_get_ctx_params(void *ctx, OSSL_PARAM params[]) {
   if (p->data_type != OSSL_PARAM_OCTET_STRING) return prov_fail(x->c.prov, PROV_E_PARAMETER);
   size_t len = p->data_size;
   if (x->c.is_open || len == 0 || len > TAG_LEN) return prov_fail(x->c.prov, PROV_E_TAG);
-  return param_set_octets(p, x->c.tag, len) ? 1 : prov_fail(x->c.prov, PROV_E_PARAMETER);
+  return param_set_octets(p, x->c.text.tag, len) ? 1 : prov_fail(x->c.prov, PROV_E_PARAMETER);
 }
 
 static const OSSL_PARAM *chapoly_gettable_ctx_params(void *ctx, void *prov) {
@@ -208,7 +208,7 @@ static int init(struct chapoly *x, const uint8_t *key, size_t key_len, const uin
     memcpy(x->nonce, iv, NONCE_LEN);
   }
   if (key != NULL || iv != NULL) {
-    cipher_drop_text(&x->c);
+    text_drop(&x->c.text);
     x->has_tls_len = false;
   }
   return chapoly_set_ctx_params(x, params);

@@ -56,7 +56,7 @@ static bool has_key(const struct gcm *g) {
 /* Begins a text with the IV. */
 static int start(struct gcm *g) {
   if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
-  if (!cipher_begin(&g->c, g->iv, g->iv_len)) return 0;
+  if (!text_begin(&g->c, &g->c.text, g->iv, g->iv_len)) return 0;
   g->iv_state = IV_USED;
   return 1;
 }
@@ -107,14 +107,14 @@ static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t
   if (in == NULL) {
     if (g->c.is_open && !g->has_tag_len) return prov_fail(g->c.prov, PROV_E_NO_TAG);
     g->iv_state = IV_OVER;
-    if (!cipher_end(&g->c, g->tag_len)) return 0;
+    if (!text_end(&g->c, &g->c.text, g->tag_len)) return 0;
     if (!g->c.is_open) {
       g->has_tag_len = true;
       g->tag_len = TAG_LEN;
     }
     return 1;
   }
-  if (!cipher_piece(&g->c, g->has_tag_len ? g->tag_len : 0, out, in, len)) return 0;
+  if (!text_piece(&g->c, &g->c.text, g->has_tag_len ? g->tag_len : 0, out, in, len)) return 0;
   *out_len = len;
   return 1;
 }
@@ -153,7 +153,7 @@ static int set_tag(struct gcm *g, const OSSL_PARAM *p) {
   }
   if (!g->c.is_open) return prov_fail(g->c.prov, PROV_E_TAG_NOT_NEEDED);
   if (p->data_size == 0) return prov_fail(g->c.prov, PROV_E_TAG);
-  memcpy(g->c.tag, p->data, p->data_size);
+  memcpy(g->c.text.tag, p->data, p->data_size);
   g->tag_len = p->data_size;
   g->has_tag_len = true;
   return 1;
@@ -287,7 +287,7 @@ static int get_iv(struct gcm *g, OSSL_PARAM *p) {
 static int get_tag(struct gcm *g, OSSL_PARAM *p) {
   size_t len = p->data_size;
   if (len == 0 || len > TAG_LEN || g->c.is_open || !g->has_tag_len) return prov_fail(g->c.prov, PROV_E_TAG);
-  return param_set_octets(p, g->c.tag, len) ? 1 : prov_fail(g->c.prov, PROV_E_PARAMETER);
+  return param_set_octets(p, g->c.text.tag, len) ? 1 : prov_fail(g->c.prov, PROV_E_PARAMETER);
 }
 
 static int gcm_get_ctx_params(void *ctx, OSSL_PARAM params[]) {
