@@ -2,6 +2,7 @@
 #include "cipher.h"
 #include "bytes.h"
 #include "params.h"
+#include "pipeline.h"
 
 void *cipher_new(const struct prov *prov, const struct cipher_kind *kind, size_t size) {
   struct cipher *c = prov_alloc(prov, size);
@@ -15,6 +16,7 @@ void *cipher_new(const struct prov *prov, const struct cipher_kind *kind, size_t
 
 void cipher_free(struct cipher *c, size_t size) {
   if (c == NULL) return;
+  pipeline_free(c);
   prov_wipe_free(c->prov, c->text.room, sizeof *c->text.room);
   prov_wipe_free(c->prov, c, size);
 }
@@ -24,7 +26,8 @@ void *cipher_dup(const struct cipher *c, size_t size) {
   if (copy == NULL) return NULL;
   memcpy(copy, c, size);
   copy->text.kept = copy->kept;
-  if (text_copy_room(copy, &copy->text)) return copy;
+  copy->pipes = NULL;
+  if (text_copy_room(copy, &copy->text) && pipeline_copy(copy, c->pipes)) return copy;
   cipher_free(copy, size);
   return NULL;
 }
@@ -69,19 +72,28 @@ int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, siz
 static sl_err to_stream(const struct cipher *c, struct text *t) {
   if (t->state == TEXT_STREAM) return SL_OK;
   if (t->state == TEXT_NONE) return SL_E_STATE;
-  uint8_t text[KEPT_LEN];
+  uint8_t text[256];
   sl_err err = sl_stream_start(&t->stream, &c->key, t->nonce, sizeof t->nonce);
   if (err == SL_OK) err = sl_stream_aad(&t->stream, &c->key, t->aad, t->aad_len);
   if (err == SL_OK && t->state == TEXT_WHOLE) {
-    err = sl_stream_text(&t->stream, &c->key, NULL, text, t->kept, t->kept_len, true);
-    sl_wipe(text, t->kept_len);
+    for (size_t at = 0, n; at < t->kept_len && err == SL_OK; at += n) {
+      n = t->kept_len - at < sizeof text ? t->kept_len - at : sizeof text;
+      err = sl_stream_text(&t->stream, &c->key, NULL, text, t->kept + at, n, true);
+    }
+    sl_wipe(text, sizeof text);
   }
   t->state = TEXT_STREAM;
   return err;
 }
 
-/* A short text in one pass. Returns false when it has another tag than it ought to have; then t->kept is its ciphertext. */
-static bool whole_text(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
+bool text_may_be_job(const struct cipher *c, const struct text *t, size_t tag_len, const uint8_t *out,
+                     const uint8_t *in, size_t len) {
+  /* In place or apart, as kernels want it; anything else is for a stream to make of it what it can. */
+  bool may_do = out == in || out + len <= in || in + len <= out;
+  return t->state == TEXT_WAITS && len <= t->whole_max && may_do && (!c->is_open || tag_len == TAG_LEN);
+}
+
+struct sl_aead_job text_job(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
   struct sl_aead_job job = {
       .key = &c->key,
       .aad = t->aad,
@@ -92,20 +104,28 @@ static bool whole_text(const struct cipher *c, struct text *t, uint8_t *out, con
       .len = len,
       .err = SL_OK,
   };
-  struct sl_aead_job *const jobs[] = {&job};
   memcpy(job.nonce, t->nonce, sizeof job.nonce);
+  if (c->is_open) memcpy(t->kept, in, len);
+  return job;
+}
+
+bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job) {
   if (c->is_open) {
-    memcpy(t->kept, in, len);
-    c->key.ops->open(jobs, 1);
-    if (job.err != SL_OK) return false;
+    if (job->err != SL_OK) return false;
     memcpy(t->whole_tag, t->tag, TAG_LEN);
   } else {
-    c->key.ops->seal(jobs, 1);
-    memcpy(t->kept, out, len);
+    memcpy(t->kept, job->out, job->len);
   }
-  t->kept_len = (uint16_t)len;
+  t->kept_len = (uint16_t)job->len;
   t->state = TEXT_WHOLE;
   return true;
+}
+
+/* A short text in one pass. Returns false when it has another tag than it ought to have. */
+static bool whole_text(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
+  struct sl_aead_job job = text_job(c, t, out, in, len), *const jobs[] = {&job};
+  (c->is_open ? c->key.ops->open : c->key.ops->seal)(jobs, 1);
+  return text_job_done(c, t, &job);
 }
 
 /* Whether the text that is under way wants a room and has none. */
@@ -113,15 +133,7 @@ static bool lacks_room(const struct cipher *c, const struct text *t, size_t len)
   return c->kind->aead == SL_CHACHA20_POLY1305 && t->room == NULL && sl_stream_wants_room(&t->stream, len);
 }
 
-static int more_text(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in,
-                     size_t len) {
-  if (len == 0) return 1;
-  /* In place or apart, as kernels want it; anything else is for a stream to make of it what it can. */
-  bool may_do = out == in || out + len <= in || in + len <= out;
-  if (t->state == TEXT_WAITS && len <= t->whole_max && may_do && (!c->is_open || tag_len == TAG_LEN)) {
-    if (whole_text(c, t, out, in, len)) return 1;
-    in = t->kept; /* that is said in the end; until then, the text is what it is */
-  }
+int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
   sl_err err = to_stream(c, t);
   if (err != SL_OK) return text_failed(c, err);
   if (lacks_room(c, t, len)) {
@@ -130,6 +142,16 @@ static int more_text(const struct cipher *c, struct text *t, size_t tag_len, uin
   }
   err = sl_stream_text(&t->stream, &c->key, t->room, out, in, len, c->is_open);
   return err == SL_OK ? 1 : text_failed(c, err);
+}
+
+static int more_text(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in,
+                     size_t len) {
+  if (len == 0) return 1;
+  if (text_may_be_job(c, t, tag_len, out, in, len)) {
+    if (whole_text(c, t, out, in, len)) return 1;
+    in = t->kept; /* that is said in the end; until then, the text is what it is */
+  }
+  return text_stream(c, t, out, in, len);
 }
 
 int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len) {

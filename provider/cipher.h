@@ -9,6 +9,7 @@
 enum {
   TAG_LEN = SL_AEAD_TAG_LEN,
   IV_DEFAULT_LEN = 12,
+  IV_MAX = 128,     /* bytes; OpenSSL's limit */
   TLS_AAD_LEN = 13, /* sequence number, type, version, length  RFC 5246 6.2.3.3 */
 };
 
@@ -45,6 +46,8 @@ struct cipher_kind {
       whole_len; /* bytes: a text of no more is done in one pass. By measurement: a stream takes up with that there */
 };
 
+struct pipes;
+
 /* The beginning of every cipher's context. `key` comes first: it wants a cache line. */
 struct cipher {
   struct sl_aead_key key;
@@ -52,6 +55,8 @@ struct cipher {
   const struct prov *prov;
   const struct cipher_kind *kind;
   bool is_open;
+  size_t n_pipes;               /* 0: there is one text, `text` */
+  struct pipes *pipes;          /* pipeline.c's; NULL until there are any */
   size_t tls_pad;               /* bytes that the last tlsaad said a record grows by */
   uint8_t tls_aad[TLS_AAD_LEN]; /* of the next record */
   uint8_t kept[KEPT_LEN];       /* text's */
@@ -74,6 +79,13 @@ int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, siz
 void text_drop(struct text *t);
 /* One more piece of the text that is under way: AAD when out is NULL. tag_len: of the tag that is expected so far. */
 int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len);
+/* The three parts of text_piece(), for more than one text in a call. Whether a piece may be done as a job: then text_job() makes
+ * it. When it is done, text_job_done() says whether that was all: else the piece, now at t->kept, is for text_stream(). */
+bool text_may_be_job(const struct cipher *c, const struct text *t, size_t tag_len, const uint8_t *out,
+                     const uint8_t *in, size_t len);
+struct sl_aead_job text_job(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len);
+bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job);
+int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len);
 /* Ends the text: makes the tag, or compares its first tag_len bytes. */
 int text_end(const struct cipher *c, struct text *t, size_t tag_len);
 /* t is a copy: gives it a room of its own. Returns false after an error was added. */

@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "cipher.h"
 #include "params.h"
+#include "pipeline.h"
 #include <openssl/evp.h>
 
 enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
@@ -44,6 +45,7 @@ static int chapoly_record(struct chapoly *x, uint8_t *out, size_t *out_len, cons
 /* A piece: AAD when out is NULL, the end of the text when in is. */
 static int chapoly_piece(struct chapoly *x, uint8_t *out, size_t *out_len, const uint8_t *in, size_t len) {
   *out_len = 0;
+  if (x->c.n_pipes > 0) return prov_fail(x->c.prov, PROV_E_PIPES);
   if (x->c.key.ops == NULL) return prov_fail(x->c.prov, PROV_E_NO_KEY);
   if (x->has_tls_len) return chapoly_record(x, out, out_len, in, len);
   if (x->c.text.state == TEXT_NONE && !text_begin(&x->c, &x->c.text, x->nonce, NONCE_LEN)) return 0;
@@ -128,6 +130,10 @@ static int set_tls_fixed(struct chapoly *x, const OSSL_PARAM *p) {
   return 1;
 }
 
+static int set_pipe_tags(struct chapoly *x, const OSSL_PARAM *p) {
+  return pipeline_set_tags(&x->c, p);
+}
+
 static int chapoly_set_ctx_params(void *ctx, const OSSL_PARAM params[]) {
   static const struct {
     const char *name;
@@ -138,6 +144,7 @@ static int chapoly_set_ctx_params(void *ctx, const OSSL_PARAM params[]) {
       {OSSL_CIPHER_PARAM_AEAD_TAG, set_tag},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, set_tls_aad},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, set_tls_fixed},
+      {PARAM_PIPELINE_TAG, set_pipe_tags},
   };
   if (params == NULL || params->key == NULL) return 1;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -154,6 +161,7 @@ static const OSSL_PARAM *chapoly_settable_ctx_params(void *ctx, void *prov) {
       {OSSL_CIPHER_PARAM_AEAD_TAG, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {PARAM_PIPELINE_TAG, OSSL_PARAM_OCTET_PTR, NULL, 0, 0},
       {NULL, 0, NULL, 0, 0},
   };
   (void)ctx, (void)prov;
@@ -175,7 +183,9 @@ static int chapoly_get_ctx_params(void *ctx, OSSL_PARAM params[]) {
     OSSL_PARAM *p = param_find(params, numbers[i].name);
     if (p != NULL && !param_set_number(p, numbers[i].value)) return prov_fail(x->c.prov, PROV_E_PARAMETER);
   }
-  OSSL_PARAM *p = param_find(params, OSSL_CIPHER_PARAM_AEAD_TAG);
+  OSSL_PARAM *p = param_find(params, PARAM_PIPELINE_TAG);
+  if (p != NULL && !pipeline_get_tags(&x->c, p)) return 0;
+  p = param_find(params, OSSL_CIPHER_PARAM_AEAD_TAG);
   if (p == NULL) return 1;
   if (p->data_type != OSSL_PARAM_OCTET_STRING) return prov_fail(x->c.prov, PROV_E_PARAMETER);
   size_t len = p->data_size;
@@ -190,6 +200,7 @@ static const OSSL_PARAM *chapoly_gettable_ctx_params(void *ctx, void *prov) {
       {OSSL_CIPHER_PARAM_AEAD_TAGLEN, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
       {OSSL_CIPHER_PARAM_AEAD_TAG, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {PARAM_PIPELINE_TAG, OSSL_PARAM_OCTET_PTR, NULL, 0, 0},
       {NULL, 0, NULL, 0, 0},
   };
   (void)ctx, (void)prov;
@@ -201,6 +212,7 @@ static const OSSL_PARAM *chapoly_gettable_ctx_params(void *ctx, void *prov) {
 static int init(struct chapoly *x, const uint8_t *key, size_t key_len, const uint8_t *iv, size_t iv_len,
                 const OSSL_PARAM params[], bool is_open) {
   x->c.is_open = is_open;
+  x->c.n_pipes = 0;
   if (iv != NULL && iv_len != NONCE_LEN) return prov_fail(x->c.prov, PROV_E_IV_LENGTH);
   if (key != NULL && !cipher_set_key(&x->c, key, key_len)) return 0;
   if (iv != NULL) {
@@ -241,5 +253,6 @@ const OSSL_DISPATCH prov_chacha20_poly1305[] = {
     {OSSL_FUNC_CIPHER_GETTABLE_CTX_PARAMS, FUNCTION(chapoly_gettable_ctx_params)},
     {OSSL_FUNC_CIPHER_SET_CTX_PARAMS, FUNCTION(chapoly_set_ctx_params)},
     {OSSL_FUNC_CIPHER_SETTABLE_CTX_PARAMS, FUNCTION(chapoly_settable_ctx_params)},
+    PIPELINE_FUNCTIONS,
     {0, NULL},
 };

@@ -7,10 +7,10 @@
 #include "bytes.h"
 #include "cipher.h"
 #include "params.h"
+#include "pipeline.h"
 #include <openssl/evp.h>
 
 enum {
-  IV_MAX = 128, /* bytes; OpenSSL's limit */
   TLS_FIXED_LEN = 4,
   TLS_EXPLICIT_LEN = 8,
 };
@@ -91,8 +91,9 @@ static int gcm_record(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_
 
 /* A piece: AAD when out is NULL, the end of the text when in is. */
 static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t *in, size_t len) {
-  if (g->has_tls_aad) return gcm_record(g, out, out_len, in, len);
   *out_len = 0;
+  if (g->c.n_pipes > 0) return prov_fail(g->c.prov, PROV_E_PIPES);
+  if (g->has_tls_aad) return gcm_record(g, out, out_len, in, len);
   if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
   if (g->iv_state == IV_OVER) return prov_fail(g->c.prov, PROV_E_NO_IV);
   if (g->iv_state == IV_NONE) {
@@ -212,6 +213,13 @@ static int set_tls_explicit(struct gcm *g, const OSSL_PARAM *p) {
   return start(g);
 }
 
+static int set_pipe_tags(struct gcm *g, const OSSL_PARAM *p) {
+  return pipeline_set_tags(&g->c, p);
+}
+static int get_pipe_tags(struct gcm *g, OSSL_PARAM *p) {
+  return pipeline_get_tags(&g->c, p);
+}
+
 /* Begins a text with the IV that counts, gives its last bytes out, and steps it on. */
 static int get_next_iv(struct gcm *g, OSSL_PARAM *p) {
   if (p->data_type != OSSL_PARAM_OCTET_STRING || p->data == NULL) return prov_fail(g->c.prov, PROV_E_PARAMETER);
@@ -234,6 +242,7 @@ static int gcm_set_ctx_params(void *ctx, const OSSL_PARAM params[]) {
       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, set_tls_aad},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, set_tls_fixed},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV, set_tls_explicit},
+      {PARAM_PIPELINE_TAG, set_pipe_tags},
   };
   if (params == NULL || params->key == NULL) return 1;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -250,6 +259,7 @@ static const OSSL_PARAM *gcm_settable_ctx_params(void *ctx, void *prov) {
       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
+      {PARAM_PIPELINE_TAG, OSSL_PARAM_OCTET_PTR, NULL, 0, 0},
       {NULL, 0, NULL, 0, 0},
   };
   (void)ctx, (void)prov;
@@ -305,6 +315,7 @@ static int gcm_get_ctx_params(void *ctx, OSSL_PARAM params[]) {
       {OSSL_CIPHER_PARAM_UPDATED_IV, get_iv},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, get_next_iv},
       {PARAM_IV_GENERATED, get_iv_was_made},
+      {PARAM_PIPELINE_TAG, get_pipe_tags},
   };
   for (OSSL_PARAM *p = params; p != NULL && p->key != NULL; p++) {
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -327,6 +338,7 @@ static const OSSL_PARAM *gcm_gettable_ctx_params(void *ctx, void *prov) {
       {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD_PAD, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
       {OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {PARAM_IV_GENERATED, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(unsigned), 0},
+      {PARAM_PIPELINE_TAG, OSSL_PARAM_OCTET_PTR, NULL, 0, 0},
       {NULL, 0, NULL, 0, 0},
   };
   (void)ctx, (void)prov;
@@ -338,6 +350,7 @@ static const OSSL_PARAM *gcm_gettable_ctx_params(void *ctx, void *prov) {
 static int init(struct gcm *g, const uint8_t *key, size_t key_len, const uint8_t *iv, size_t iv_len,
                 const OSSL_PARAM params[], bool is_open) {
   g->c.is_open = is_open;
+  g->c.n_pipes = 0;
   if (iv != NULL) {
     if (iv_len == 0 || iv_len > IV_MAX) return prov_fail(g->c.prov, PROV_E_IV_LENGTH);
     memcpy(g->iv, iv, iv_len);
@@ -383,6 +396,7 @@ static int gcm_open_init(void *ctx, const unsigned char *key, size_t key_len, co
       {OSSL_FUNC_CIPHER_GETTABLE_CTX_PARAMS, FUNCTION(gcm_gettable_ctx_params)},                                       \
       {OSSL_FUNC_CIPHER_SET_CTX_PARAMS, FUNCTION(gcm_set_ctx_params)},                                                 \
       {OSSL_FUNC_CIPHER_SETTABLE_CTX_PARAMS, FUNCTION(gcm_settable_ctx_params)},                                       \
+      PIPELINE_FUNCTIONS,                                                                                              \
       {0, NULL},                                                                                                       \
   };
 AES_GCM(128)

@@ -33,6 +33,7 @@
   X(PROV_E_TLS_IV, "invalid fixed part of a TLS nonce")                                                                \
   X(PROV_E_RECORDS, "the key has sealed as many TLS records as it may")                                                \
   X(PROV_E_CIPHER, "the text is too long, or additional data came after it")                                           \
+  X(PROV_E_PIPES, "no pipeline, one of another number of texts, or a plain call within one")                           \
   X(PROV_E_DIGEST, "no digest has been set, or one that TLS 1.3 does not have")                                        \
   X(PROV_E_MODE, "no mode of TLS13-KDF")                                                                               \
   X(PROV_E_KDF_LENGTH, "an input is too long, or the output has another length than this step gives")                  \
