@@ -55,10 +55,20 @@ static int text_failed(const struct cipher *c, sl_err err) {
   return prov_fail_because(c->prov, PROV_E_CIPHER, "%s", sl_err_text(err));
 }
 
+/* Kernels read a nonce and the 4 bytes behind it at once, which waits for whatever wrote them in parts: so they are written as
+ * they are read. */
+typedef uint64_t nonce_block __attribute__((vector_size(16)));
+_Static_assert(sizeof(nonce_block) == sizeof((struct text){0}.nonce), "one store");
+
+static void store_nonce(uint8_t *at, const uint8_t *nonce) {
+  nonce_block x = {sl_load64_le(nonce), sl_load32_le(nonce + 8)};
+  memcpy(at, &x, sizeof x);
+}
+
 int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, size_t nonce_len) {
   text_drop(t);
   if (nonce_len == SL_AEAD_NONCE_LEN && c->key.ops != NULL) {
-    memcpy(t->nonce, nonce, SL_AEAD_NONCE_LEN);
+    store_nonce(t->nonce, nonce);
     t->aad_len = 0;
     t->state = TEXT_WAITS;
     return 1;
@@ -73,7 +83,7 @@ static sl_err to_stream(const struct cipher *c, struct text *t) {
   if (t->state == TEXT_STREAM) return SL_OK;
   if (t->state == TEXT_NONE) return SL_E_STATE;
   uint8_t text[256];
-  sl_err err = sl_stream_start(&t->stream, &c->key, t->nonce, sizeof t->nonce);
+  sl_err err = sl_stream_start(&t->stream, &c->key, t->nonce, SL_AEAD_NONCE_LEN);
   if (err == SL_OK) err = sl_stream_aad(&t->stream, &c->key, t->aad, t->aad_len);
   if (err == SL_OK && t->state == TEXT_WHOLE) {
     for (size_t at = 0, n; at < t->kept_len && err == SL_OK; at += n) {
@@ -93,20 +103,20 @@ bool text_may_be_job(const struct cipher *c, const struct text *t, size_t tag_le
   return t->state == TEXT_WAITS && len <= t->whole_max && may_do && (!c->is_open || tag_len == TAG_LEN);
 }
 
-struct sl_aead_job text_job(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
-  struct sl_aead_job job = {
-      .key = &c->key,
-      .aad = t->aad,
-      .aad_len = t->aad_len,
-      .in = in,
-      .out = out,
-      .tag = c->is_open ? t->tag : t->whole_tag,
-      .len = len,
-      .err = SL_OK,
-  };
-  memcpy(job.nonce, t->nonce, sizeof job.nonce);
+void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, uint8_t *out, const uint8_t *in,
+              size_t len) {
+  job->key = &c->key;
+  job->aad = t->aad;
+  job->aad_len = t->aad_len;
+  job->in = in;
+  job->out = out;
+  job->tag = c->is_open ? t->tag : t->whole_tag;
+  job->len = len;
+  _Static_assert(offsetof(struct sl_aead_job, err) == offsetof(struct sl_aead_job, nonce) + 16,
+                 "no tail, and no error");
+  memcpy((uint8_t *)job + offsetof(struct sl_aead_job, nonce), t->nonce, sizeof t->nonce);
+  job->err = SL_OK;
   if (c->is_open) memcpy(t->kept, in, len);
-  return job;
 }
 
 bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job) {
@@ -123,7 +133,8 @@ bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_
 
 /* A short text in one pass. Returns false when it has another tag than it ought to have. */
 static bool whole_text(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
-  struct sl_aead_job job = text_job(c, t, out, in, len), *const jobs[] = {&job};
+  struct sl_aead_job job, *const jobs[] = {&job};
+  text_job(c, t, &job, out, in, len);
   (c->is_open ? c->key.ops->open : c->key.ops->seal)(jobs, 1);
   return text_job_done(c, t, &job);
 }
@@ -180,7 +191,7 @@ int text_end(const struct cipher *c, struct text *t, size_t tag_len) {
     memcpy(t->tag, tag, sizeof tag);
     return 1;
   }
-  uint32_t differs = sl_differ(tag, t->tag, tag_len);
+  uint32_t differs = tag_len == TAG_LEN ? sl_differ(tag, t->tag, TAG_LEN) : sl_differ(tag, t->tag, tag_len);
   sl_wipe(tag, sizeof tag);                /* the right tag of a text that had a wrong one would be a forgery */
   sl_declassify(&differs, sizeof differs); /* the caller learns it anyway */
   return differs == 0 ? 1 : prov_fail(c->prov, PROV_E_AUTH);

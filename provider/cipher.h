@@ -5,6 +5,7 @@
 #include "provider.h"
 #include "stream.h"
 #include <openssl/core_names.h>
+#include <string.h>
 
 enum {
   TAG_LEN = SL_AEAD_TAG_LEN,
@@ -29,8 +30,9 @@ struct text {
   struct sl_stream stream;     /* started while a text is under way */
   struct sl_stream_room *room; /* NULL until a text comes in short pieces */
   enum text_state state;
-  uint8_t tag[TAG_LEN]; /* expected when opening, made when sealing */
-  uint8_t nonce[SL_AEAD_NONCE_LEN], whole_tag[TAG_LEN];
+  uint8_t tag[TAG_LEN];                           /* expected when opening, made when sealing */
+  uint8_t nonce[16] __attribute__((aligned(16))); /* 12 bytes and zeros, as the end of a job has them */
+  uint8_t whole_tag[TAG_LEN];
   uint8_t aad_len; /* bytes kept */
   uint8_t aad[KEPT_AAD_LEN];
   uint16_t kept_len;
@@ -42,8 +44,9 @@ struct text {
 struct cipher_kind {
   enum sl_aead aead;
   unsigned mode; /* EVP_CIPH_*_MODE */
-  uint16_t
-      whole_len; /* bytes: a text of no more is done in one pass. By measurement: a stream takes up with that there */
+  /* By measurement, in bytes: a text of no more is done in one pass; in a pipeline, a text of no more goes with the others. A
+   * stream takes up with that there, as each text so done is copied. */
+  uint16_t whole_len, side_by_side_len;
 };
 
 struct pipes;
@@ -79,11 +82,12 @@ int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, siz
 void text_drop(struct text *t);
 /* One more piece of the text that is under way: AAD when out is NULL. tag_len: of the tag that is expected so far. */
 int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len);
-/* The three parts of text_piece(), for more than one text in a call. Whether a piece may be done as a job: then text_job() makes
- * it. When it is done, text_job_done() says whether that was all: else the piece, now at t->kept, is for text_stream(). */
+/* The three parts of text_piece(), for more than one text in a call. Whether a piece may be done as a job: then text_job() fills
+ * one in. When it is done, text_job_done() says whether that was all: else the piece, now at t->kept, is for text_stream(). */
 bool text_may_be_job(const struct cipher *c, const struct text *t, size_t tag_len, const uint8_t *out,
                      const uint8_t *in, size_t len);
-struct sl_aead_job text_job(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len);
+void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, uint8_t *out, const uint8_t *in,
+              size_t len);
 bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job);
 int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len);
 /* Ends the text: makes the tag, or compares its first tag_len bytes. */
@@ -94,6 +98,20 @@ bool text_copy_room(const struct cipher *c, struct text *t);
 /* What EVP_CIPHER_get_params() asks for. */
 int cipher_get_params(OSSL_PARAM params[], const struct cipher_kind *kind);
 const OSSL_PARAM *cipher_gettable_params(void *prov);
+
+/* Most are of one length, and a call of memcpy() costs more than they do. */
+static inline void copy_iv(uint8_t *to, const uint8_t *from, size_t len) {
+  if (len == IV_DEFAULT_LEN)
+    memcpy(to, from, IV_DEFAULT_LEN);
+  else
+    memcpy(to, from, len);
+}
+static inline void copy_tag(uint8_t *to, const uint8_t *from, size_t len) {
+  if (len == TAG_LEN)
+    memcpy(to, from, TAG_LEN);
+  else
+    memcpy(to, from, len);
+}
 
 /* ossl_dispatch entries */
 #define FUNCTION(f) ((void (*)(void))(f))

@@ -10,7 +10,7 @@
 
 enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
 
-static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER, KEPT_LEN};
+static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER, KEPT_LEN, 8192};
 
 struct chapoly {
   struct cipher c; /* first; in TEXT_NONE, the next piece begins a text with `nonce` */
@@ -94,7 +94,7 @@ static int set_tag(struct chapoly *x, const OSSL_PARAM *p) {
   if (p->data_size == 0 || p->data_size > TAG_LEN) return prov_fail(x->c.prov, PROV_E_TAG);
   if (p->data != NULL) {
     if (!x->c.is_open) return prov_fail(x->c.prov, PROV_E_TAG_NOT_NEEDED);
-    memcpy(x->c.text.tag, p->data, p->data_size);
+    copy_tag(x->c.text.tag, p->data, p->data_size);
   }
   x->tag_len = p->data_size;
   return 1;

@@ -154,7 +154,10 @@ static int set_tag(struct gcm *g, const OSSL_PARAM *p) {
   }
   if (!g->c.is_open) return prov_fail(g->c.prov, PROV_E_TAG_NOT_NEEDED);
   if (p->data_size == 0) return prov_fail(g->c.prov, PROV_E_TAG);
-  memcpy(g->c.text.tag, p->data, p->data_size);
+  if (p->data_size == TAG_LEN)
+    memcpy(g->c.text.tag, p->data, TAG_LEN);
+  else
+    memcpy(g->c.text.tag, p->data, p->data_size);
   g->tag_len = p->data_size;
   g->has_tag_len = true;
   return 1;
@@ -245,9 +248,12 @@ static int gcm_set_ctx_params(void *ctx, const OSSL_PARAM params[]) {
       {PARAM_PIPELINE_TAG, set_pipe_tags},
   };
   if (params == NULL || params->key == NULL) return 1;
+  bool is_one = params[1].key == NULL; /* as records have it */
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     const OSSL_PARAM *p = param_find_const(params, known[i].name);
-    if (p != NULL && !known[i].set(ctx, p)) return 0;
+    if (p == NULL) continue;
+    if (!known[i].set(ctx, p)) return 0;
+    if (is_one) break;
   }
   return 1;
 }
@@ -353,7 +359,10 @@ static int init(struct gcm *g, const uint8_t *key, size_t key_len, const uint8_t
   g->c.n_pipes = 0;
   if (iv != NULL) {
     if (iv_len == 0 || iv_len > IV_MAX) return prov_fail(g->c.prov, PROV_E_IV_LENGTH);
-    memcpy(g->iv, iv, iv_len);
+    if (iv_len == IV_DEFAULT_LEN)
+      memcpy(g->iv, iv, IV_DEFAULT_LEN); /* in two moves */
+    else
+      memcpy(g->iv, iv, iv_len);
     g->iv_len = iv_len;
     g->iv_state = IV_SET;
   }
@@ -374,7 +383,7 @@ static int gcm_open_init(void *ctx, const unsigned char *key, size_t key_len, co
 }
 
 #define AES_GCM(bits)                                                                                                  \
-  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE, 128};                         \
+  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE, 128, 2048};                   \
   static void *gcm_##bits##_new(void *prov) {                                                                          \
     return gcm_new(prov, &kind_##bits);                                                                                \
   }                                                                                                                    \

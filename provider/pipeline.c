@@ -3,10 +3,7 @@
 #include "bytes.h"
 #include "params.h"
 
-/* A text of no more goes with those of the other pipes, in one call of the kernel; then a copy of its ciphertext is kept,
- * because more of it may come (enum text_state). A longer one fills the kernel by itself. */
-enum { SIDE_BY_SIDE_LEN = 2048, KEPT_STEP = 256 };
-_Static_assert(SIDE_BY_SIDE_LEN <= UINT16_MAX, "fits whole_max");
+enum { KEPT_STEP = 256 };
 
 struct pipe {
   struct text text;
@@ -122,7 +119,7 @@ static int init(struct cipher *c, const uint8_t *key, size_t key_len, size_t n, 
   drop_texts(c);
   c->is_open = is_open;
   for (size_t i = 0; iv != NULL && i < n; i++) {
-    memcpy(c->pipes->pipe[i].iv, iv[i], iv_len);
+    copy_iv(c->pipes->pipe[i].iv, iv[i], iv_len);
     c->pipes->pipe[i].has_iv = true;
   }
   if (iv != NULL) c->pipes->iv_len = iv_len;
@@ -163,7 +160,7 @@ static bool make_room(const struct cipher *c, size_t n, const size_t *len) {
   size_t longest = 0;
   for (size_t i = 0; i < n; i++) {
     if (c->pipes->pipe[i].text.state == TEXT_WHOLE) return true;
-    if (len[i] <= SIDE_BY_SIDE_LEN && len[i] > longest) longest = len[i];
+    if (len[i] <= c->kind->side_by_side_len && len[i] > longest) longest = len[i];
   }
   if (longest <= c->pipes->kept_len) return true;
   return make_kept(c, c->pipes, (uint16_t)((longest + KEPT_STEP - 1) / KEPT_STEP * KEPT_STEP));
@@ -180,7 +177,7 @@ static int texts(struct cipher *c, size_t n, uint8_t **out, const uint8_t **in, 
     struct text *t = &pipes->pipe[i].text;
     if (len[i] == 0) continue;
     if (out[i] != NULL && text_may_be_job(c, t, pipes->tag_len, out[i], in[i], len[i])) {
-      jobs[n_jobs] = text_job(c, t, out[i], in[i], len[i]);
+      text_job(c, t, &jobs[n_jobs], out[i], in[i], len[i]);
       side_by_side[n_jobs] = &jobs[n_jobs];
       pipe_of[n_jobs++] = i;
     } else {
@@ -250,7 +247,7 @@ int pipeline_set_tags(struct cipher *c, const OSSL_PARAM *p) {
   if (p->data_size == 0 || p->data_size > TAG_LEN) return prov_fail(c->prov, PROV_E_TAG);
   uint8_t **buffers = tag_buffers(c, p);
   if (buffers == NULL) return 0;
-  for (size_t i = 0; i < c->n_pipes; i++) memcpy(c->pipes->pipe[i].text.tag, buffers[i], p->data_size);
+  for (size_t i = 0; i < c->n_pipes; i++) copy_tag(c->pipes->pipe[i].text.tag, buffers[i], p->data_size);
   c->pipes->tag_len = p->data_size;
   return 1;
 }
@@ -262,6 +259,6 @@ int pipeline_get_tags(const struct cipher *c, const OSSL_PARAM *p) {
   }
   uint8_t **buffers = tag_buffers(c, p);
   if (buffers == NULL) return 0;
-  for (size_t i = 0; i < c->n_pipes; i++) memcpy(buffers[i], c->pipes->pipe[i].text.tag, p->data_size);
+  for (size_t i = 0; i < c->n_pipes; i++) copy_tag(buffers[i], c->pipes->pipe[i].text.tag, p->data_size);
   return 1;
 }

@@ -150,7 +150,7 @@ static size_t below(struct texts *x, size_t n) {
 }
 
 static size_t any_len(struct texts *x) {
-  static const size_t limits[] = {2, 17, 100, 300, 1500, 2100, 4500, TEXT_MAX};
+  static const size_t limits[] = {2, 17, 100, 300, 1500, 2100, 8500, TEXT_MAX};
   return below(x, 1 + limits[below(x, below(x, 16) == 0 ? 8 : 6)]);
 }
 
