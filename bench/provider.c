@@ -1,7 +1,8 @@
 /* provider.c - sealane-bench provider: what the OpenSSL provider gains, and whether OpenSSL uses it.
  *
- * Measured are a text with EVP, call for call as libssl does a TLS 1.3 record (IV, AAD, text, end, tag), SSL_write() of libssl
- * itself, and a step of TLS 1.3's key schedule; each with OpenSSL's own provider and with Sealane's, by turns. --doctor
+ * Measured are a text with EVP, call for call as libssl does a TLS 1.3 record (IV, AAD, text, end, tag), 32 texts with the
+ * pipelines of OpenSSL 3.5, SSL_write() of libssl itself, and a step of TLS 1.3's key schedule; each with OpenSSL's own
+ * provider and with Sealane's, by turns. --doctor
  * measures nothing: it asks OpenSSL, as it is configured here, which provider it takes for each algorithm. */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -9,6 +10,7 @@
 #include "output.h"
 #include "pairs.h"
 #include "race.h"
+#include <dlfcn.h>
 #include <limits.h>
 #include <openssl/conf.h>
 #include <openssl/core_names.h>
@@ -22,9 +24,9 @@
 #include <unistd.h>
 
 enum { OURS, THEIRS, BOTH };
-enum { SEAL, OPEN, WRITE, SCHEDULE, N_OPS, TEXT_MAX = 16384, TAG_LEN = 16, AAD_LEN = 5 };
+enum { SEAL, OPEN, PIPELINE, WRITE, SCHEDULE, N_OPS, TEXT_MAX = 16384, TAG_LEN = 16, AAD_LEN = 5, N_PIPES = 32 };
 
-static const char *const op_names[] = {"seal", "open", "SSL_write", "TLS13-KDF", NULL};
+static const char *const op_names[] = {"seal", "open", "pipeline", "SSL_write", "TLS13-KDF", NULL};
 static const char *const provider_names[BOTH] = {"sealane", "default"};
 static const char *const evp_names[SL_AEAD_END] = {
     [SL_AES_128_GCM] = "AES-128-GCM",
@@ -250,6 +252,67 @@ static bool run_open(void *ctx, size_t n_calls) {
   return ok;
 }
 
+/* OpenSSL 3.5's, which older headers do not declare. */
+static struct {
+  int (*init)(EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher, const uint8_t *key, size_t key_len, size_t n,
+              const uint8_t **iv, size_t iv_len);
+  int (*update)(EVP_CIPHER_CTX *ctx, uint8_t **out, size_t *out_len, const size_t *out_cap, const uint8_t **in,
+                const size_t *len);
+  int (*final)(EVP_CIPHER_CTX *ctx, uint8_t **out, size_t *out_len, const size_t *out_cap);
+} pipeline;
+
+static bool has_pipelines(void) {
+  const struct {
+    const char *name;
+    void *out;
+  } symbols[] = {{"EVP_CipherPipelineEncryptInit", &pipeline.init},
+                 {"EVP_CipherPipelineUpdate", &pipeline.update},
+                 {"EVP_CipherPipelineFinal", &pipeline.final}};
+  for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
+    void *symbol = dlsym(RTLD_DEFAULT, symbols[i].name);
+    if (symbol == NULL) return false;
+    memcpy(symbols[i].out, &symbol, sizeof symbol);
+  }
+  return true;
+}
+
+/* N_PIPES texts of one key, a text behind the other. */
+static bool run_pipeline(void *ctx, size_t n_calls) {
+  struct lane *l = ctx;
+  const uint8_t *iv[N_PIPES], *aad[N_PIPES], *in[N_PIPES];
+  uint8_t *out[N_PIPES], tags[N_PIPES][TAG_LEN], *tag[N_PIPES];
+  size_t aad_len[N_PIPES], len[N_PIPES], n[N_PIPES];
+  void *tags_at = tag;
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_ptr("pipeline-tag", &tags_at, TAG_LEN), OSSL_PARAM_construct_end()};
+  bool ok = true;
+  for (size_t i = 0; i < N_PIPES; i++) {
+    iv[i] = first_iv, aad[i] = record_head, aad_len[i] = AAD_LEN, len[i] = l->len;
+    in[i] = l->in + i * l->len, out[i] = l->out + i * l->len, tag[i] = tags[i];
+  }
+  for (size_t i = 0; i < n_calls; i++) {
+    ok &= pipeline.init(l->ctx, NULL, NULL, 0, N_PIPES, iv, sizeof first_iv) == 1;
+    ok &= pipeline.update(l->ctx, NULL, n, NULL, aad, aad_len) == 1;
+    ok &= pipeline.update(l->ctx, out, n, len, in, len) == 1;
+    ok &= pipeline.final(l->ctx, out, n, len) == 1;
+    ok &= EVP_CIPHER_CTX_get_params(l->ctx, params) == 1;
+  }
+  return ok;
+}
+
+/* The same texts one by one. */
+static bool run_singly(void *ctx, size_t n_calls) {
+  struct lane l = *(struct lane *)ctx;
+  uint8_t *const in = l.in, *const out = l.out;
+  bool ok = true;
+  for (size_t i = 0; i < n_calls; i++) {
+    for (size_t j = 0; j < N_PIPES; j++) {
+      l.in = in + j * l.len, l.out = out + j * l.len;
+      ok &= run_seal(&l, 1);
+    }
+  }
+  return ok;
+}
+
 static bool run_write(void *ctx, size_t n_calls) {
   struct lane *l = ctx;
   size_t n;
@@ -286,18 +349,24 @@ static bool run_schedule(void *ctx, size_t n_calls) {
 }
 
 /* The key is the same for both; what is opened is what was sealed. */
-static void make_lane(struct lane *l, const char *name, const char *provider, size_t op, size_t len) {
+static void make_lane(struct lane *l, enum sl_aead aead, const char *provider, size_t op, size_t len) {
+  const char *name = evp_names[aead];
   static const uint8_t key[32] = {2};
   char properties[64];
   snprintf(properties, sizeof properties, "provider=%s", provider);
   EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, properties);
   l->ctx = EVP_CIPHER_CTX_new();
   l->len = len;
-  l->in = bench_alloc(TEXT_MAX + TAG_LEN, 1);
-  l->out = bench_alloc(TEXT_MAX + TAG_LEN, 1);
+  l->in = bench_alloc(N_PIPES * TEXT_MAX + TAG_LEN, 1);
+  l->out = bench_alloc(N_PIPES * TEXT_MAX + TAG_LEN, 1);
   if (cipher == NULL || l->ctx == NULL || EVP_CipherInit_ex(l->ctx, cipher, NULL, key, first_iv, 1) != 1 ||
       !run_seal(l, 1))
     bench_die("%s of %s: %s", name, provider, why_not());
+  if (op == PIPELINE && strcmp(provider, "sealane") == 0) {
+    if (EVP_CIPHER_CTX_reset(l->ctx) != 1 ||
+        pipeline.init(l->ctx, cipher, key, sl_aead_secret_len(aead), N_PIPES, NULL, 0) != 1)
+      bench_die("%s of %s: %s", name, provider, why_not());
+  }
   EVP_CIPHER_free(cipher);
   if (op != OPEN) return;
   memcpy(l->in, l->out, len);
@@ -334,15 +403,8 @@ static void print_row(struct bench *b, enum sl_aead aead, size_t op, size_t len,
   }
 }
 
-/* ours: whether the provider offers it here; else the rows say why not. */
-static bool is_offered(struct bench *b, enum kind kind, enum sl_aead aead, size_t op, size_t len) {
-  const char *name = kind == KDF ? "TLS13-KDF" : evp_names[aead];
-  if (taken(kind, name, "provider=sealane") != NULL) return true;
-  struct kernel_of of = {aead == SL_CHACHA20_POLY1305 ? "chacha20-poly1305" : "aes-gcm", NULL};
-  if (kind == KDF) of.name = "sha256";
-  OSSL_PROVIDER_do_all(NULL, ask_kernel, &of);
-  output_print(&b->out, "%-18s %-10s %6zu %12s not offered: %s\n", sl_aead_name(aead), op_names[op], len, "n/a",
-               of.name);
+static void print_na(struct bench *b, enum sl_aead aead, size_t op, size_t len, const char *why) {
+  output_print(&b->out, "%-18s %-10s %6zu %12s %s\n", sl_aead_name(aead), op_names[op], len, "n/a", why);
   json_begin(&b->out);
   json_text(&b->out, "bench", "provider");
   json_text(&b->out, "impl", provider_names[OURS]);
@@ -350,18 +412,39 @@ static bool is_offered(struct bench *b, enum kind kind, enum sl_aead aead, size_
   json_text(&b->out, "op", op_names[op]);
   json_integer(&b->out, "len", len);
   json_null(&b->out, "ns");
-  json_text(&b->out, "na", of.name);
+  json_text(&b->out, "na", why);
   json_end(&b->out);
+}
+
+/* ours: whether the provider offers it here; else the rows say why not. */
+static bool is_offered(struct bench *b, enum kind kind, enum sl_aead aead, size_t op, size_t len) {
+  const char *name = kind == KDF ? "TLS13-KDF" : evp_names[aead];
+  char why[200];
+  if (op == PIPELINE && !has_pipelines()) {
+    print_na(b, aead, op, len, "OpenSSL has pipelines from 3.5 on");
+    return false;
+  }
+  if (taken(kind, name, "provider=sealane") != NULL) return true;
+  struct kernel_of of = {aead == SL_CHACHA20_POLY1305 ? "chacha20-poly1305" : "aes-gcm", NULL};
+  if (kind == KDF) of.name = "sha256";
+  OSSL_PROVIDER_do_all(NULL, ask_kernel, &of);
+  snprintf(why, sizeof why, "not offered: %s", of.name);
+  print_na(b, aead, op, len, why);
   return false;
 }
 
 static void race(struct bench *b, enum sl_aead aead, size_t op, size_t len, struct lane *lanes) {
-  static bool (*const runs[N_OPS])(void *, size_t) = {run_seal, run_open, run_write, run_schedule};
+  static bool (*const runs[N_OPS])(void *, size_t) = {run_seal, run_open, run_pipeline, run_write, run_schedule};
   struct race_lane racers[BOTH] = {{.run = runs[op], .ctx = &lanes[OURS], .n_warm_calls = 4},
                                    {.run = runs[op], .ctx = &lanes[THEIRS], .n_warm_calls = 4}};
+  if (op == PIPELINE) racers[THEIRS].run = run_singly; /* OpenSSL's own provider has none */
   struct race_limits limits = {.n_rounds = 200, .seconds = b->seconds};
   const struct race_lane *failed = race_run(racers, BOTH, &limits);
   if (failed != NULL) bench_die("%s: a call fails: %s", provider_names[failed - racers], why_not());
+  for (size_t w = 0; w < BOTH && op == PIPELINE; w++) { /* in ns a text */
+    racers[w].best /= N_PIPES;
+    racers[w].median /= N_PIPES;
+  }
   print_row(b, aead, op, len, racers);
 }
 
@@ -370,7 +453,7 @@ static void measure_evp(struct bench *b, enum sl_aead aead, size_t op) {
     struct lane lanes[BOTH];
     memset(lanes, 0, sizeof lanes);
     if (!is_offered(b, CIPHER, aead, op, b->lens.v[i])) continue;
-    for (size_t w = 0; w < BOTH; w++) make_lane(&lanes[w], evp_names[aead], provider_names[w], op, b->lens.v[i]);
+    for (size_t w = 0; w < BOTH; w++) make_lane(&lanes[w], aead, provider_names[w], op, b->lens.v[i]);
     race(b, aead, op, b->lens.v[i], lanes);
     for (size_t w = 0; w < BOTH; w++) free_lane(&lanes[w]);
   }
@@ -462,7 +545,7 @@ static void parse_flags(struct bench *b, int argc, char *argv[]) {
 
 static int run(int argc, char *argv[]) {
   struct bench b = {.suites = {3, {0, 1, 2}},
-                    .ops = {4, {SEAL, OPEN, WRITE, SCHEDULE}},
+                    .ops = {5, {SEAL, OPEN, PIPELINE, WRITE, SCHEDULE}},
                     .lens = {6, {64, 256, 1024, 1350, 4096, 16384}},
                     .seconds = 0.3};
   parse_flags(&b, argc, argv);
