@@ -6,6 +6,7 @@
 #include "cipher.h"
 #include "params.h"
 #include "pipeline.h"
+#include "skey.h"
 #include <openssl/evp.h>
 
 enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
@@ -234,6 +235,22 @@ static int chapoly_open_init(void *ctx, const unsigned char *key, size_t key_len
   return init(ctx, key, key_len, iv, iv_len, params, true);
 }
 
+static int skey_init(struct chapoly *x, const void *skey, const uint8_t *iv, size_t iv_len, const OSSL_PARAM params[],
+                     bool is_open) {
+  const uint8_t *key;
+  size_t key_len;
+  return skey_secret(x->c.prov, skey, SKEY_CHACHA20_POLY1305, &key, &key_len) &&
+         init(x, key, key_len, iv, iv_len, params, is_open);
+}
+static int chapoly_seal_skey_init(void *ctx, void *skey, const unsigned char *iv, size_t iv_len,
+                                  const OSSL_PARAM params[]) {
+  return skey_init(ctx, skey, iv, iv_len, params, false);
+}
+static int chapoly_open_skey_init(void *ctx, void *skey, const unsigned char *iv, size_t iv_len,
+                                  const OSSL_PARAM params[]) {
+  return skey_init(ctx, skey, iv, iv_len, params, true);
+}
+
 static int chapoly_get_params(OSSL_PARAM params[]) {
   return cipher_get_params(params, &chapoly_kind);
 }
@@ -253,6 +270,8 @@ const OSSL_DISPATCH prov_chacha20_poly1305[] = {
     {OSSL_FUNC_CIPHER_GETTABLE_CTX_PARAMS, FUNCTION(chapoly_gettable_ctx_params)},
     {OSSL_FUNC_CIPHER_SET_CTX_PARAMS, FUNCTION(chapoly_set_ctx_params)},
     {OSSL_FUNC_CIPHER_SETTABLE_CTX_PARAMS, FUNCTION(chapoly_settable_ctx_params)},
+    {FUNC_ENCRYPT_SKEY_INIT, FUNCTION(chapoly_seal_skey_init)},
+    {FUNC_DECRYPT_SKEY_INIT, FUNCTION(chapoly_open_skey_init)},
     PIPELINE_FUNCTIONS,
     {0, NULL},
 };

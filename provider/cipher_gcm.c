@@ -8,6 +8,7 @@
 #include "cipher.h"
 #include "params.h"
 #include "pipeline.h"
+#include "skey.h"
 #include <openssl/evp.h>
 
 enum {
@@ -381,6 +382,20 @@ static int gcm_open_init(void *ctx, const unsigned char *key, size_t key_len, co
                          const OSSL_PARAM params[]) {
   return init(ctx, key, key_len, iv, iv_len, params, true);
 }
+static int skey_init(struct gcm *g, const void *skey, const uint8_t *iv, size_t iv_len, const OSSL_PARAM params[],
+                     bool is_open) {
+  const uint8_t *key;
+  size_t key_len;
+  return skey_secret(g->c.prov, skey, SKEY_AES, &key, &key_len) && init(g, key, key_len, iv, iv_len, params, is_open);
+}
+static int gcm_seal_skey_init(void *ctx, void *skey, const unsigned char *iv, size_t iv_len,
+                              const OSSL_PARAM params[]) {
+  return skey_init(ctx, skey, iv, iv_len, params, false);
+}
+static int gcm_open_skey_init(void *ctx, void *skey, const unsigned char *iv, size_t iv_len,
+                              const OSSL_PARAM params[]) {
+  return skey_init(ctx, skey, iv, iv_len, params, true);
+}
 
 #define AES_GCM(bits)                                                                                                  \
   static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE, 128, 2048};                   \
@@ -405,6 +420,8 @@ static int gcm_open_init(void *ctx, const unsigned char *key, size_t key_len, co
       {OSSL_FUNC_CIPHER_GETTABLE_CTX_PARAMS, FUNCTION(gcm_gettable_ctx_params)},                                       \
       {OSSL_FUNC_CIPHER_SET_CTX_PARAMS, FUNCTION(gcm_set_ctx_params)},                                                 \
       {OSSL_FUNC_CIPHER_SETTABLE_CTX_PARAMS, FUNCTION(gcm_settable_ctx_params)},                                       \
+      {FUNC_ENCRYPT_SKEY_INIT, FUNCTION(gcm_seal_skey_init)},                                                          \
+      {FUNC_DECRYPT_SKEY_INIT, FUNCTION(gcm_open_skey_init)},                                                          \
       PIPELINE_FUNCTIONS,                                                                                              \
       {0, NULL},                                                                                                       \
   };

@@ -7,6 +7,7 @@
 #include "bytes.h"
 #include "kernel.h"
 #include "params.h"
+#include "skey.h"
 
 #include <openssl/core_names.h>
 #include <sealane/cpu.h>
@@ -68,7 +69,7 @@ bool prov_random(const struct prov *prov, uint8_t *p, size_t len) {
 /* ---- what is offered ----------------------------------------------------------------------------------------- */
 
 struct offer {
-  enum { CIPHER, KEYMGMT, KEYEXCH, KDF, N_OPERATIONS } operation;
+  enum { CIPHER, KEYMGMT, KEYEXCH, KDF, SKEYMGMT, N_OPERATIONS } operation;
   const char *names, *description;
   const OSSL_DISPATCH *functions;
   enum sl_algorithm algorithm;
@@ -83,6 +84,15 @@ static const struct offer offers[] = {
     {KEYMGMT, "X25519:1.3.101.110", "Sealane X25519", prov_x25519_keymgmt, SL_ALG_X25519},
     {KEYEXCH, "X25519:1.3.101.110", "Sealane X25519", prov_x25519_keyexch, SL_ALG_X25519},
     {KDF, "TLS13-KDF", "Sealane TLS13-KDF", prov_tls13_kdf, SL_ALG_SHA256},
+    /* Opaque keys have OpenSSL's name for AES's, and the names of the ciphers, which OpenSSL's own keys do not: asked for by those,
+     * it gives its generic ones. */
+    {SKEYMGMT, "AES:2.16.840.1.101.3.4.1", "Sealane AES keys", prov_aes_skeymgmt, SL_ALG_AES_GCM},
+    {SKEYMGMT, "AES-128-GCM:id-aes128-GCM:2.16.840.1.101.3.4.1.6", "Sealane AES keys", prov_aes_skeymgmt,
+     SL_ALG_AES_GCM},
+    {SKEYMGMT, "AES-256-GCM:id-aes256-GCM:2.16.840.1.101.3.4.1.46", "Sealane AES keys", prov_aes_skeymgmt,
+     SL_ALG_AES_GCM},
+    {SKEYMGMT, "ChaCha20-Poly1305", "Sealane ChaCha20-Poly1305 keys", prov_chacha20_poly1305_skeymgmt,
+     SL_ALG_CHACHA20_POLY1305},
 };
 enum { N_OFFERS = sizeof offers / sizeof offers[0] };
 
@@ -109,7 +119,8 @@ static const struct sl_kernel *worthy(enum sl_algorithm algorithm, const char **
 }
 
 static bool make_lists(struct prov *prov) {
-  OSSL_ALGORITHM **lists[N_OPERATIONS] = {&prov->ciphers, &prov->keymgmts, &prov->keyexchs, &prov->kdfs};
+  OSSL_ALGORITHM **lists[N_OPERATIONS] = {&prov->ciphers, &prov->keymgmts, &prov->keyexchs, &prov->kdfs,
+                                          &prov->skeymgmts};
   for (size_t i = 0; i < N_OPERATIONS; i++) {
     *lists[i] = prov->zalloc((N_OFFERS + 1) * sizeof **lists[i], __FILE__, __LINE__);
     if (*lists[i] == NULL) return false;
@@ -135,6 +146,8 @@ static const OSSL_ALGORITHM *query_operation(void *ctx, int operation, int *no_c
     return prov->keyexchs;
   case OSSL_OP_KDF:
     return prov->kdfs;
+  case OP_SKEYMGMT:
+    return prov->skeymgmts;
   default:
     return NULL;
   }
@@ -226,6 +239,7 @@ static void teardown(void *ctx) {
   prov->free(prov->keymgmts, __FILE__, __LINE__);
   prov->free(prov->keyexchs, __FILE__, __LINE__);
   prov->free(prov->kdfs, __FILE__, __LINE__);
+  prov->free(prov->skeymgmts, __FILE__, __LINE__);
   prov->free(prov, __FILE__, __LINE__);
 }
 

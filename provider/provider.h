@@ -56,7 +56,7 @@ struct prov {
   OSSL_FUNC_CRYPTO_zalloc_fn *zalloc;
   OSSL_FUNC_CRYPTO_free_fn *free;
   OSSL_FUNC_CRYPTO_clear_free_fn *clear_free;
-  OSSL_ALGORITHM *ciphers, *keymgmts, *keyexchs, *kdfs; /* what is offered here; NULL-terminated */
+  OSSL_ALGORITHM *ciphers, *keymgmts, *keyexchs, *kdfs, *skeymgmts; /* what is offered here; NULL-terminated */
 };
 
 /* Adds an error to OpenSSL's queue; returns 0, the core's word for failure. */
