@@ -25,18 +25,26 @@ static bool set_serial(X509 *cert) {
   return is_set;
 }
 
+/* A name of its own, and copied: from OpenSSL 4 on, a certificate's cannot be changed where it is. */
+static bool set_names(X509 *cert) {
+  X509_NAME *name = X509_NAME_new();
+  bool is_set =
+      name != NULL &&
+      X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0) == 1 &&
+      X509_set_subject_name(cert, name) == 1 && X509_set_issuer_name(cert, name) == 1;
+  X509_NAME_free(name);
+  return is_set;
+}
+
 static X509 *make_cert(EVP_PKEY *key) {
   enum { DAY_S = 86400 };
   X509 *cert = X509_new();
   if (cert == NULL) return NULL;
-  X509_NAME *name = X509_get_subject_name(cert);
   /* Valid from yesterday: the client's clock may be behind. */
   if (X509_set_version(cert, X509_VERSION_3) != 1 || !set_serial(cert) ||
       X509_gmtime_adj(X509_getm_notBefore(cert), -DAY_S) == NULL ||
-      X509_gmtime_adj(X509_getm_notAfter(cert), 90L * DAY_S) == NULL ||
-      X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0) != 1 ||
-      X509_set_issuer_name(cert, name) != 1 || X509_set_pubkey(cert, key) != 1 ||
-      !add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") ||
+      X509_gmtime_adj(X509_getm_notAfter(cert), 90L * DAY_S) == NULL || !set_names(cert) ||
+      X509_set_pubkey(cert, key) != 1 || !add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") ||
       !add_extension(cert, NID_key_usage, "critical,digitalSignature") ||
       !add_extension(cert, NID_ext_key_usage, "serverAuth") ||
       !add_extension(cert, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1") ||
