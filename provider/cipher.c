@@ -226,6 +226,9 @@ int cipher_record(struct cipher *c, const uint8_t *nonce, uint8_t *out, const ui
 
 /* ---- parameters of the cipher itself ------------------------------------------------------------------------- */
 
+/* OpenSSL has it from 3.6 on. */
+#define PARAM_ENCRYPT_THEN_MAC "encrypt-then-mac"
+
 int cipher_get_params(OSSL_PARAM params[], const struct cipher_kind *kind) {
   const struct {
     const char *name;
@@ -240,6 +243,7 @@ int cipher_get_params(OSSL_PARAM params[], const struct cipher_kind *kind) {
       {OSSL_CIPHER_PARAM_CTS, 0},
       {OSSL_CIPHER_PARAM_TLS1_MULTIBLOCK, 0},
       {OSSL_CIPHER_PARAM_HAS_RAND_KEY, 0},
+      {PARAM_ENCRYPT_THEN_MAC, 0},
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     OSSL_PARAM *p = param_find(params, known[i].name);
@@ -259,6 +263,7 @@ const OSSL_PARAM *cipher_gettable_params(void *prov) {
       {OSSL_CIPHER_PARAM_CTS, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
       {OSSL_CIPHER_PARAM_TLS1_MULTIBLOCK, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
       {OSSL_CIPHER_PARAM_HAS_RAND_KEY, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
+      {PARAM_ENCRYPT_THEN_MAC, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
       {NULL, 0, NULL, 0, 0},
   };
   (void)prov;

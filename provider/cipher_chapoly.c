@@ -13,8 +13,13 @@ enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
 
 static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER, KEPT_LEN, 8192};
 
+/* The version of OpenSSL from which a nonce serves for one text, and more of it is refused. Before, the next piece begins a text
+ * with the same one. */
+enum { NONCE_SERVES_ONCE = 400 };
+
 struct chapoly {
   struct cipher c; /* first; in TEXT_NONE, the next piece begins a text with `nonce` */
+  bool is_over;    /* its nonce has served */
   bool has_tls_len;
   size_t tls_len; /* bytes of text of the record that comes next */
   size_t tag_len;
@@ -60,8 +65,8 @@ static int chapoly_piece(struct chapoly *x, uint8_t *out, size_t *out_len, const
   return 1;
 }
 
-/* EVP_CipherUpdate() and EVP_Cipher() */
-static int chapoly_update(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap, const unsigned char *in,
+/* EVP_Cipher() */
+static int chapoly_cipher(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap, const unsigned char *in,
                           size_t len) {
   struct chapoly *x = ctx;
   *out_len = 0;
@@ -70,9 +75,20 @@ static int chapoly_update(void *ctx, unsigned char *out, size_t *out_len, size_t
   return chapoly_piece(x, out, out_len, in, len);
 }
 
+static int chapoly_update(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap, const unsigned char *in,
+                          size_t len) {
+  struct chapoly *x = ctx;
+  *out_len = 0;
+  if (x->is_over) return prov_fail(x->c.prov, PROV_E_NO_IV);
+  return chapoly_cipher(ctx, out, out_len, out_cap, in, len);
+}
+
 static int chapoly_final(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap) {
+  struct chapoly *x = ctx;
   (void)out_cap;
-  return chapoly_piece(ctx, out, out_len, NULL, 0);
+  if (!chapoly_piece(x, out, out_len, NULL, 0)) return 0;
+  x->is_over = x->c.prov->core_version >= NONCE_SERVES_ONCE;
+  return 1;
 }
 
 /* ---- parameters ---------------------------------------------------------------------------------------------- */
@@ -86,7 +102,9 @@ static int set_key_len(struct chapoly *x, const OSSL_PARAM *p) {
   return set_fixed_number(x, p, cipher_key_len(&x->c), PROV_E_KEY_LENGTH);
 }
 static int set_iv_len(struct chapoly *x, const OSSL_PARAM *p) {
-  return set_fixed_number(x, p, NONCE_LEN, PROV_E_IV_LENGTH);
+  if (!set_fixed_number(x, p, NONCE_LEN, PROV_E_IV_LENGTH)) return 0;
+  x->is_over = false;
+  return 1;
 }
 
 /* Without memory: the length alone. */
@@ -219,6 +237,7 @@ static int init(struct chapoly *x, const uint8_t *key, size_t key_len, const uin
   if (iv != NULL) {
     memcpy(x->fixed, iv, NONCE_LEN);
     memcpy(x->nonce, iv, NONCE_LEN);
+    x->is_over = false;
   }
   if (key != NULL || iv != NULL) {
     text_drop(&x->c.text);
@@ -263,7 +282,7 @@ const OSSL_DISPATCH prov_chacha20_poly1305[] = {
     {OSSL_FUNC_CIPHER_DECRYPT_INIT, FUNCTION(chapoly_open_init)},
     {OSSL_FUNC_CIPHER_UPDATE, FUNCTION(chapoly_update)},
     {OSSL_FUNC_CIPHER_FINAL, FUNCTION(chapoly_final)},
-    {OSSL_FUNC_CIPHER_CIPHER, FUNCTION(chapoly_update)},
+    {OSSL_FUNC_CIPHER_CIPHER, FUNCTION(chapoly_cipher)},
     {OSSL_FUNC_CIPHER_GET_PARAMS, FUNCTION(chapoly_get_params)},
     {OSSL_FUNC_CIPHER_GETTABLE_PARAMS, FUNCTION(cipher_gettable_params)},
     {OSSL_FUNC_CIPHER_GET_CTX_PARAMS, FUNCTION(chapoly_get_ctx_params)},

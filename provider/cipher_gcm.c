@@ -19,6 +19,9 @@ enum {
 /* OpenSSL has it from 3.4 on; 3.0's headers do not know the name. */
 #define PARAM_IV_GENERATED "iv-generated"
 
+/* The version of OpenSSL from which an IV that is to be made can be asked for before the text. */
+enum { ASKING_MAKES_IV = 400 };
+
 /* What has become of the IV. */
 enum iv_state {
   IV_NONE,
@@ -90,6 +93,15 @@ static int gcm_record(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_
   return 1;
 }
 
+/* As FIPS 140 likes it: sealing without an IV makes one at random, for EVP_CIPHER_CTX_get_updated_iv(). */
+static int make_iv(struct gcm *g) {
+  if (g->c.is_open || g->iv_len < IV_DEFAULT_LEN) return prov_fail(g->c.prov, PROV_E_NO_IV);
+  if (!prov_random(g->c.prov, g->iv, g->iv_len)) return 0;
+  g->iv_state = IV_SET;
+  g->iv_was_made = true;
+  return 1;
+}
+
 /* A piece: AAD when out is NULL, the end of the text when in is. */
 static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t *in, size_t len) {
   *out_len = 0;
@@ -97,13 +109,7 @@ static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t
   if (g->has_tls_aad) return gcm_record(g, out, out_len, in, len);
   if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
   if (g->iv_state == IV_OVER) return prov_fail(g->c.prov, PROV_E_NO_IV);
-  if (g->iv_state == IV_NONE) {
-    /* As FIPS 140 likes it: sealing without an IV makes one at random, for EVP_CIPHER_CTX_get_updated_iv(). */
-    if (g->c.is_open || g->iv_len < IV_DEFAULT_LEN) return prov_fail(g->c.prov, PROV_E_NO_IV);
-    if (!prov_random(g->c.prov, g->iv, g->iv_len)) return 0;
-    g->iv_state = IV_SET;
-    g->iv_was_made = true;
-  }
+  if (g->iv_state == IV_NONE && !make_iv(g)) return 0;
   if (g->iv_state == IV_SET && !start(g)) return 0;
 
   if (in == NULL) {
@@ -292,7 +298,8 @@ static int get_iv_was_made(struct gcm *g, OSSL_PARAM *p) {
   return get_number(g, p, g->iv_was_made);
 }
 static int get_iv(struct gcm *g, OSSL_PARAM *p) {
-  if (g->iv_state == IV_NONE) return prov_fail(g->c.prov, PROV_E_NO_IV);
+  bool may_make = g->c.prov->core_version >= ASKING_MAKES_IV && !g->has_tls_aad;
+  if (g->iv_state == IV_NONE && !(may_make ? make_iv(g) : prov_fail(g->c.prov, PROV_E_NO_IV))) return 0;
   if (g->iv_len > p->data_size) return prov_fail(g->c.prov, PROV_E_IV_LENGTH);
   if (p->data_type == OSSL_PARAM_OCTET_PTR) {
     p->return_size = g->iv_len;

@@ -13,9 +13,11 @@
 #include <strings.h>
 
 enum {
-  OWN_LEN = 64,      /* longer inputs than TLS has take memory of their own */
-  VECTOR_MAX = 255,  /* of HkdfLabel  RFC 8446 7.1 */
-  BLOCKS_MAX = 255,  /* RFC 5869 2.3 */
+  OWN_LEN = 64,     /* longer inputs than TLS has take memory of their own */
+  VECTOR_MAX = 255, /* of HkdfLabel  RFC 8446 7.1 */
+  BLOCKS_MAX = 255, /* RFC 5869 2.3 */
+  KEEPS_DATA = 306,
+  SAYS_MORE = 306,   /* versions of OpenSSL from which its own does */
   HEADS_LEN = 2 + 2, /* of HkdfLabel: output length, and the lengths of two vectors */
 };
 
@@ -120,16 +122,17 @@ static int set_properties(struct kdf *kdf, const OSSL_PARAM *p) {
   return p->data_type == OSSL_PARAM_UTF8_STRING ? 1 : prov_fail(kdf->prov, PROV_E_PARAMETER);
 }
 
+static const char *const mode_names[] = {
+    [EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND] = "EXTRACT_AND_EXPAND",
+    [EVP_KDF_HKDF_MODE_EXTRACT_ONLY] = "EXTRACT_ONLY",
+    [EVP_KDF_HKDF_MODE_EXPAND_ONLY] = "EXPAND_ONLY",
+};
+enum { N_MODES = sizeof mode_names / sizeof mode_names[0] };
+
 static int set_mode(struct kdf *kdf, const OSSL_PARAM *p) {
-  static const char *const names[] = {
-      [EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND] = "EXTRACT_AND_EXPAND",
-      [EVP_KDF_HKDF_MODE_EXTRACT_ONLY] = "EXTRACT_ONLY",
-      [EVP_KDF_HKDF_MODE_EXPAND_ONLY] = "EXPAND_ONLY",
-  };
-  enum { N_MODES = sizeof names / sizeof names[0] };
   uint64_t mode = N_MODES;
   if (p->data_type == OSSL_PARAM_UTF8_STRING) {
-    for (mode = 0; mode < N_MODES && strcasecmp(p->data, names[mode]) != 0;) mode++;
+    for (mode = 0; mode < N_MODES && strcasecmp(p->data, mode_names[mode]) != 0;) mode++;
   } else if (!param_get_number(p, &mode)) {
     mode = N_MODES;
   }
@@ -168,7 +171,7 @@ static int set_each(struct kdf *kdf, const OSSL_PARAM params[], const struct set
   return 1;
 }
 
-/* What is not given stays as it was, but for data, which is of one step. */
+/* What is not given stays as it was; but for data, which is of one step, in all that is older than OpenSSL 3.6. */
 static int kdf_set_params(void *ctx, const OSSL_PARAM params[]) {
   static const struct setter common[] = {
       {OSSL_KDF_PARAM_PROPERTIES, set_properties},
@@ -185,7 +188,7 @@ static int kdf_set_params(void *ctx, const OSSL_PARAM params[]) {
   if (!set_each(kdf, params, labels, sizeof labels / sizeof labels[0])) return 0;
   const OSSL_PARAM *data = param_find_const(params, OSSL_KDF_PARAM_DATA);
   if (data != NULL) return set_input(kdf, &kdf->data, data);
-  input_drop(kdf->prov, &kdf->data);
+  if (kdf->prov->core_version < KEEPS_DATA) input_drop(kdf->prov, &kdf->data);
   return 1;
 }
 
@@ -206,13 +209,40 @@ static const OSSL_PARAM *kdf_settable_params(void *ctx, void *prov) {
   return list;
 }
 
+static bool get_mode(const struct kdf *kdf, OSSL_PARAM *p) {
+  if (p->data_type == OSSL_PARAM_UTF8_STRING) return param_set_utf8(p, mode_names[kdf->mode]);
+  return param_set_number(p, (uint64_t)kdf->mode);
+}
+
+static bool get_salt(const struct kdf *kdf, OSSL_PARAM *p) {
+  if (kdf->salt.len > 0) return param_set_octets(p, kdf->salt.p, kdf->salt.len);
+  p->return_size = 0;
+  return true;
+}
+
+/* What OpenSSL's own says from 3.6 on. */
+static int get_what_was_set(const struct kdf *kdf, OSSL_PARAM params[]) {
+  static const char *const hash_names[] = {
+      [SL_SHA256] = "SHA2-256", [SL_SHA384] = "SHA2-384", [SL_SHA512] = "SHA2-512"};
+  OSSL_PARAM *p = param_find(params, OSSL_KDF_PARAM_DIGEST);
+  if (p != NULL && kdf->hash == SL_HASH_NONE) return prov_fail(kdf->prov, PROV_E_DIGEST);
+  bool ok = p == NULL || param_set_utf8(p, hash_names[kdf->hash]);
+  p = param_find(params, OSSL_KDF_PARAM_MODE);
+  ok = ok && (p == NULL || get_mode(kdf, p));
+  p = param_find(params, OSSL_KDF_PARAM_SALT);
+  ok = ok && (p == NULL || get_salt(kdf, p));
+  return ok ? 1 : prov_fail(kdf->prov, PROV_E_PARAMETER);
+}
+
 /* The size of what a step gives, where it has one: SIZE_MAX is any. HKDF's info is a name that this has, and no more. */
 static int kdf_get_params(void *ctx, OSSL_PARAM params[]) {
   struct kdf *kdf = ctx;
   OSSL_PARAM *p = param_find(params, OSSL_KDF_PARAM_INFO);
   if (p != NULL) p->return_size = 0;
+  bool says_more = kdf->prov->core_version >= SAYS_MORE;
+  if (says_more && !get_what_was_set(kdf, params)) return 0;
   p = param_find(params, OSSL_KDF_PARAM_SIZE);
-  if (p == NULL) return -2; /* as OpenSSL 3.0 has it; later ones say 1 */
+  if (p == NULL) return says_more ? 1 : -2;
   bool is_any = kdf->mode != EVP_KDF_HKDF_MODE_EXTRACT_ONLY;
   if (!is_any && kdf->hash == SL_HASH_NONE) return prov_fail(kdf->prov, PROV_E_DIGEST);
   return param_set_number(p, is_any ? SIZE_MAX : sl_hash_len(kdf->hash)) ? 1 : prov_fail(kdf->prov, PROV_E_PARAMETER);
@@ -221,6 +251,10 @@ static int kdf_get_params(void *ctx, OSSL_PARAM params[]) {
 static const OSSL_PARAM *kdf_gettable_params(void *ctx, void *prov) {
   static const OSSL_PARAM list[] = {
       {OSSL_KDF_PARAM_SIZE, OSSL_PARAM_UNSIGNED_INTEGER, NULL, sizeof(size_t), 0},
+      {OSSL_KDF_PARAM_DIGEST, OSSL_PARAM_UTF8_STRING, NULL, 0, 0},
+      {OSSL_KDF_PARAM_MODE, OSSL_PARAM_UTF8_STRING, NULL, 0, 0},
+      {OSSL_KDF_PARAM_MODE, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
+      {OSSL_KDF_PARAM_SALT, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_KDF_PARAM_INFO, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {NULL, 0, NULL, 0, 0},
   };

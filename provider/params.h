@@ -55,6 +55,14 @@ static inline bool param_set_octets(OSSL_PARAM *p, const uint8_t *data, size_t l
   memcpy(p->data, data, len);
   return true;
 }
+static inline bool param_set_utf8(OSSL_PARAM *p, const char *text) {
+  size_t len = strlen(text);
+  p->return_size = len;
+  if (p->data == NULL) return true;
+  if (p->data_type != OSSL_PARAM_UTF8_STRING || p->data_size < len) return false;
+  memcpy(p->data, text, p->data_size > len ? len + 1 : len);
+  return true;
+}
 /* The text must outlive the parameter. */
 static inline bool param_set_utf8_ptr(OSSL_PARAM *p, const char *text) {
   if (p->data_type != OSSL_PARAM_UTF8_PTR) return false;

@@ -285,11 +285,23 @@ static struct prov from_core(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH
   return prov;
 }
 
+/* "3.0.19" */
+static unsigned version_of(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in) {
+  const char *text = NULL;
+  unsigned major = 0, minor = 0;
+  OSSL_PARAM params[] = {{OSSL_PROV_PARAM_CORE_VERSION, OSSL_PARAM_UTF8_PTR, &text, 0, 0}, {NULL, 0, NULL, 0, 0}};
+  for (; in->function_id != 0; in++) {
+    if (in->function_id == OSSL_FUNC_CORE_GET_PARAMS) OSSL_FUNC_core_get_params(in)(handle, params);
+  }
+  return text != NULL && sscanf(text, "%u.%u", &major, &minor) == 2 ? 100 * major + minor : 0;
+}
+
 int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out, void **ctx) {
   struct prov core = from_core(handle, in);
   if (core.new_error == NULL || core.set_error_debug == NULL || core.vset_error == NULL) return 0;
   if (core.zalloc == NULL || core.free == NULL || core.clear_free == NULL) return prov_fail(&core, PROV_E_CORE);
 
+  core.core_version = version_of(handle, in);
   char why[200];
   if (sl_kernels_check(why, sizeof why) != SL_OK) return prov_fail_because(&core, PROV_E_KERNELS, "%s", why);
 

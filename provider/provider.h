@@ -56,6 +56,7 @@ struct prov {
   OSSL_FUNC_CRYPTO_zalloc_fn *zalloc;
   OSSL_FUNC_CRYPTO_free_fn *free;
   OSSL_FUNC_CRYPTO_clear_free_fn *clear_free;
+  unsigned core_version;                                            /* 306 is 3.6; 0 when the core does not say */
   OSSL_ALGORITHM *ciphers, *keymgmts, *keyexchs, *kdfs, *skeymgmts; /* what is offered here; NULL-terminated */
 };
 

@@ -15,6 +15,9 @@ enum {
   SECURITY_BITS = 128,
 };
 
+/* NIST's, for keys that quantum computers do not find; 0 is none. OpenSSL has it from 3.6 on. */
+#define PARAM_SECURITY_CATEGORY "security-category"
+
 /* Held by EVP_PKEYs and by exchanges under way. Whoever has the only hold may change it. */
 struct key {
   const struct prov *prov;
@@ -107,7 +110,8 @@ static int key_get_params(void *data, OSSL_PARAM params[]) {
     uint64_t value;
   } numbers[] = {{OSSL_PKEY_PARAM_BITS, KEY_BITS},
                  {OSSL_PKEY_PARAM_SECURITY_BITS, SECURITY_BITS},
-                 {OSSL_PKEY_PARAM_MAX_SIZE, KEY_LEN}};
+                 {OSSL_PKEY_PARAM_MAX_SIZE, KEY_LEN},
+                 {PARAM_SECURITY_CATEGORY, 0}};
   const struct {
     const char *name;
     bool is_there;
@@ -132,6 +136,7 @@ static const OSSL_PARAM *key_gettable_params(void *prov) {
       {OSSL_PKEY_PARAM_BITS, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
       {OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
       {OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
+      {PARAM_SECURITY_CATEGORY, OSSL_PARAM_INTEGER, NULL, sizeof(int), 0},
       {OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},
       {OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PARAM_OCTET_STRING, NULL, 0, 0},

@@ -71,6 +71,11 @@ bool has_x25519(void) {
   return offered != NULL;
 }
 
+bool is_openssl_from(unsigned major, unsigned minor) {
+  unsigned has = OPENSSL_version_major();
+  return has > major || (has == major && OPENSSL_version_minor() >= minor);
+}
+
 void assert_reason(int ret, const char *reason) {
   assert_int_equal(ret, 0);
   const char *text = ERR_reason_error_string(ERR_peek_error());

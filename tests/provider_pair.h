@@ -31,6 +31,8 @@ EVP_CIPHER *first_cipher(void);
 /* Whether X25519 is offered; says so when not. */
 bool has_x25519(void);
 
+/* Whether the libcrypto that is loaded is of this version or later. */
+bool is_openssl_from(unsigned major, unsigned minor);
 /* The last call must have failed, and said this about it. */
 void assert_reason(int ret, const char *reason);
 /* Fails when what two calls returned differs. */

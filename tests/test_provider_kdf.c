@@ -79,6 +79,32 @@ static size_t any_out_len(uint64_t *seed) {
   }
 }
 
+/* From 3.6 on, a context says what it was given. */
+static void answers_agree(EVP_KDF_CTX *const ctx[BOTH]) {
+  struct {
+    char digest[20], mode_name[20];
+    int mode;
+    uint8_t salt[INPUT_MAX];
+    size_t sizes[4];
+  } said[BOTH];
+  int ret[BOTH][4];
+  if (!is_openssl_from(3, 6)) return;
+  memset(said, 0, sizeof said);
+  for (int w = 0; w < BOTH; w++) {
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", said[w].digest, sizeof said[w].digest),
+                           OSSL_PARAM_construct_utf8_string("mode", said[w].mode_name, sizeof said[w].mode_name),
+                           OSSL_PARAM_construct_int("mode", &said[w].mode),
+                           OSSL_PARAM_construct_octet_string("salt", said[w].salt, INPUT_MAX)};
+    for (size_t i = 0; i < 4; i++) {
+      OSSL_PARAM one[] = {params[i], OSSL_PARAM_construct_end()};
+      ret[w][i] = EVP_KDF_CTX_get_params(ctx[w], one);
+      said[w].sizes[i] = one[0].return_size;
+    }
+  }
+  for (size_t i = 0; i < 4; i++) returns_agree("get", ret[OURS][i], ret[THEIRS][i]);
+  assert_memory_equal(&said[OURS], &said[THEIRS], sizeof said[OURS]);
+}
+
 static void random_calls(uint64_t seed) {
   static uint8_t out[BOTH][OUT_MAX];
   EVP_KDF_CTX *ctx[BOTH];
@@ -106,6 +132,7 @@ static void random_calls(uint64_t seed) {
     }
     returns_agree(what == 0 ? "set" : "derive", ret[OURS], ret[THEIRS]);
     returns_agree("get", asked[OURS], asked[THEIRS]);
+    answers_agree(ctx);
     assert_int_equal(size[OURS], size[THEIRS]);
     if (ret[OURS] == 1 && memcmp(out[OURS], out[THEIRS], OUT_MAX) != 0) {
       for (const OSSL_PARAM *p = given.params; p->key != NULL; p++) printf("  %s: %zu bytes\n", p->key, p->data_size);
@@ -131,7 +158,8 @@ static void test_lists(void **state) {
   (void)state;
   if (kdfs[OURS] == NULL) return;
   lists_agree("settable", EVP_KDF_settable_ctx_params(kdfs[OURS]), EVP_KDF_settable_ctx_params(kdfs[THEIRS]), NULL);
-  lists_agree("gettable", EVP_KDF_gettable_ctx_params(kdfs[OURS]), EVP_KDF_gettable_ctx_params(kdfs[THEIRS]), NULL);
+  lists_agree("gettable", EVP_KDF_gettable_ctx_params(kdfs[OURS]), EVP_KDF_gettable_ctx_params(kdfs[THEIRS]),
+              "digest,mode,salt");
 }
 
 static void test_reasons(void **state) {
