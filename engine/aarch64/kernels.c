@@ -1,8 +1,11 @@
 /* kernels.c - the kernels of 64-bit ARM: within an algorithm the fastest first, the portable one last. */
+#include "engine/aarch64/kernels.h"
 #include "engine/portable/kernels.h"
 
 const struct sl_kernel *const sl_kernel_list[] = {
     /* AES-GCM */
+    &sl_kernel_gcm_armv8_sha3,
+    &sl_kernel_gcm_armv8,
     &sl_kernel_gcm_portable,
     /* ChaCha20-Poly1305 */
     &sl_kernel_chapoly_portable,
