@@ -79,7 +79,8 @@ struct sl_aead_ops {
  *   AES-GCM            nonce and counter: the next counter block; hash[0..1]: GHASH so far, its 16 bytes as SP 800-38D
  *                      writes them; hash[2..3]: E(first counter block)
  *   ChaCha20-Poly1305  nonce and counter: the next block of key stream; hash: struct sl_poly1305 (portable/poly1305.h). A
- *                      kernel may leave both for later in start(), and notes in has_hash that they are there
+ *                      kernel may leave both for later in start(), and notes in has_hash that they are there; powers and
+ *                      n_powers as it wants them, 0 at the start
  *   both               block, unit: what is over at the end of a piece
  * stream.c has checked everything. All-zero: the kernel has no such thing, and its algorithm is not offered to callers that
  * need it. */

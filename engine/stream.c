@@ -36,7 +36,7 @@ sl_err sl_stream_start(struct sl_stream *s, const struct sl_aead_key *key, const
   if (key->ops == NULL || !sl_stream_can(key)) return SL_E_KEY;
   if (nonce_len == 0) return SL_E_ARG;
   if (nonce_len != SL_AEAD_NONCE_LEN && !is_gcm(key)) return SL_E_ARG;
-  memset(s, 0, offsetof(struct sl_stream, block)); /* block and unit are written before they are read */
+  memset(s, 0, offsetof(struct sl_stream, block)); /* what follows is written before it is read */
   s->ops = &key->kernel->stream;
   if (nonce_len == SL_AEAD_NONCE_LEN) {
     memcpy(s->nonce, nonce, SL_AEAD_NONCE_LEN);

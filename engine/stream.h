@@ -28,7 +28,8 @@ struct sl_stream {
   uint8_t nonce[SL_AEAD_NONCE_LEN] __attribute__((aligned(16)));
   uint32_t counter;
   uint64_t hash[8];
-  bool has_hash; /* false in kernels that make it late, as long as they have not */
+  bool has_hash;    /* false in kernels that make it late, as long as they have not */
+  uint8_t n_powers; /* how many there are; what that counts is the kernel's */
   /* The room. While it is used, block and unit are empty. */
   uint16_t room_len; /* bytes of it that are used */
   uint16_t n_ahead;  /* bytes of key stream, the last ones of these; new ciphertext before */
@@ -38,6 +39,7 @@ struct sl_stream {
   uint8_t n_unit;                   /* unused bytes of key stream, the last ones of unit */
   uint8_t block[16];                /* AAD or ciphertext not yet hashed */
   uint8_t unit[SL_STREAM_UNIT_MAX]; /* key stream */
+  uint64_t powers[40];              /* what the kernel wants to have for the next piece, of Poly1305's r */
 };
 
 /* Whether the kernel of a key can do texts in pieces. */

@@ -21,7 +21,7 @@ enum {
   COST_GROUP = 2,
 };
 #define POLY_UNROLL _Pragma("GCC unroll 1") /* products that are merged */
-#define POLY_SELDOM SHARED                  /* a product that is not done for every block */
+#define POLY_TIMES  SHARED
 
 /* One value a lane. */
 struct poly_value {

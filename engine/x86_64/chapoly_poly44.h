@@ -28,8 +28,8 @@ enum {
   COST_GROUP = 5,
 };
 #define POLY_UNROLL UNROLL /* products that are merged */
-#define POLY_SELDOM                                                                                                    \
-  INLINE /* a product that is not done for every block: the way through memory would be half its time */
+/* poly_times(): what comes next waits for it, and the way through memory would be half its time. */
+#define POLY_TIMES INLINE
 
 /* One value a lane. */
 struct poly_value {

@@ -4,8 +4,9 @@
 
 /* ---- Poly1305 ------------------------------------------------------------------------------------------------- */
 
-/* The powers of r that vectors take. */
-SHARED void chapoly_solo_powers(struct chapoly_work *w, const struct sl_poly1305 *poly, bool is_long) {
+/* The powers of r that vectors take, from r. */
+INLINE void chapoly_solo_new_powers(struct chapoly_work *w, const struct sl_poly1305 *poly, uint64_t *lanes,
+                                    bool is_long) {
 #define ALL UINT64_MAX
   static const uint64_t upper[3][8] = {{ALL, 0, ALL, 0, ALL, 0, ALL, 0},
                                        {ALL, ALL, 0, 0, ALL, ALL, 0, 0},
@@ -24,11 +25,33 @@ SHARED void chapoly_solo_powers(struct chapoly_work *w, const struct sl_poly1305
     poly_times(&x, &top);
     top = poly_factor(x);
   }
-  for (unsigned i = 0; i < POLY_LIMBS; i++) each.limb[i] = q_to_run_order(each.limb[i]);
-  w->powers = poly_factor(each);
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) q_store(lanes + Q_LANES * i, q_to_run_order(each.limb[i]));
   w->r[0][0] = top;
   if (is_long) poly_powers(w, 0);
 }
+
+/* The same in w->r and, for the end, in `lanes`. A text in pieces keeps them: lanes, and one lane of each of w->r. */
+SHARED void chapoly_solo_powers(struct chapoly_work *w, const struct sl_poly1305 *poly, uint64_t *lanes,
+                                struct sl_stream *piece, bool is_long) {
+  size_t n = is_long ? POLY_MERGED : 1;
+  uint64_t *kept = lanes + POLY_LIMBS * Q_LANES;
+  if (piece == NULL || piece->n_powers < n) {
+    chapoly_solo_new_powers(w, poly, lanes, is_long);
+    if (piece == NULL) return;
+    for (size_t k = 0; k < n; k++) {
+      for (unsigned i = 0; i < POLY_LIMBS; i++) memcpy(kept + POLY_LIMBS * k + i, &w->r[k][0].limb[i], sizeof kept[0]);
+    }
+    piece->n_powers = (uint8_t)n;
+    return;
+  }
+  for (size_t k = 0; k < n; k++) {
+    struct poly_value x;
+    UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = q_set(kept[POLY_LIMBS * k + i]);
+    w->r[k][0] = poly_factor(x);
+  }
+}
+_Static_assert(8 * POLY_LIMBS * (Q_LANES + POLY_MERGED) <= sizeof((struct sl_stream *)0)->powers,
+               "the powers must fit their place");
 
 /* The hash so far becomes lane 0, and is not yet multiplied: a block of each lane comes first. */
 SHARED void chapoly_solo_begin(struct chapoly_work *w, const struct sl_poly1305 *poly) {
@@ -43,15 +66,16 @@ SHARED void chapoly_solo_begin(struct chapoly_work *w, const struct sl_poly1305 
 }
 
 /* The sum of the lanes becomes the hash; lane i lacks r^(Q_LANES - i). */
-SHARED void chapoly_solo_end(const struct chapoly_work *w, struct sl_poly1305 *poly) {
-  struct poly_value x = w->hash[0];
+SHARED void chapoly_solo_end(struct chapoly_work *w, struct sl_poly1305 *poly, const uint64_t *lanes) {
+  struct poly_value x;
   uint64_t limb[POLY_LIMBS];
-  poly_times(&x, &w->powers);
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = q_load(lanes + Q_LANES * i);
+  struct poly_factor f = poly_factor(x);
+  poly_times(&w->hash[0], &f);
   for (unsigned i = 0; i < POLY_LIMBS; i++) {
-    uint64_t lanes[Q_LANES];
-    q_store(lanes, x.limb[i]);
+    const uint64_t *sum = (const uint64_t *)&w->hash[0].limb[i];
     limb[i] = 0;
-    for (unsigned j = 0; j < Q_LANES; j++) limb[i] += lanes[j];
+    for (unsigned j = 0; j < Q_LANES; j++) limb[i] += sum[j];
   }
   poly_join(poly->h, limb);
 }
@@ -59,22 +83,20 @@ SHARED void chapoly_solo_end(const struct chapoly_work *w, struct sl_poly1305 *p
 /* Absorbs n_steps STEP_LEN bytes; in the first of a text the hash is only added. */
 SHARED void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t n_steps, bool is_first, bool is_long) {
   struct poly_value h = w->hash[0];
-  for (; is_long && n_steps >= POLY_MERGED; n_steps -= POLY_MERGED, p += POLY_MERGED * STEP_LEN) {
-    struct poly_sum s = poly_sum_of(poly_run_at(p + (POLY_MERGED - 1) * STEP_LEN));
-    POLY_UNROLL for (unsigned i = 0; i + 1 < POLY_MERGED; i++) {
-      struct poly_value x = poly_run_at(p + (POLY_MERGED - 2 - i) * STEP_LEN);
-      if (i + 2 == POLY_MERGED && is_first) x = poly_add(x, h);
-      s = poly_sum_add(s, x, &w->r[i][0]);
+  for (size_t n; n_steps > 0; n_steps -= n, is_first = false) {
+    n = !is_long ? 1 : n_steps < POLY_MERGED ? n_steps : POLY_MERGED;
+    p += n * STEP_LEN;
+    struct poly_value x = poly_run_at(p - STEP_LEN);
+    if (is_first && n == 1) {
+      h = poly_add(h, x);
+      continue;
     }
-    if (!is_first) s = poly_sum_add(s, h, &w->r[POLY_MERGED - 1][0]);
-    h = poly_carried(s);
-    is_first = false;
-  }
-  for (; n_steps > 0; n_steps--, p += STEP_LEN) {
-    struct poly_value x = h; /* h itself stays in registers above */
-    if (!is_first) poly_times(&x, &w->r[0][0]);
-    h = poly_add(x, poly_run_at(p));
-    is_first = false;
+    struct poly_sum s = poly_sum_of(x);
+    POLY_UNROLL for (unsigned i = 0; i + 1 < POLY_MERGED; i++) {
+      if (i + 1 == n) break;
+      s = poly_sum_add(s, poly_run_at(p - (i + 2) * STEP_LEN), &w->r[i][0]);
+    }
+    h = poly_carried(poly_sum_add(s, h, &w->r[n - 1 - is_first][0])); /* h last: all else is early */
   }
   w->hash[0] = h;
 }
@@ -155,6 +177,7 @@ SHARED const uint8_t *chapoly_solo(struct chapoly_work *w, struct sl_aead_job *j
   const uint8_t(*last)[64] =
       n_last > 0 ? (const uint8_t(*)[64])head->last : &w->rest[(n_blocks - 1 - base) % PASS_BLOCKS];
 
+  uint64_t *lanes = piece != NULL ? piece->powers : w->lanes;
   const uint8_t *cipher = seal ? job->out : job->in;
   size_t n_steps = text_len < SOLO_VECTORS_LEN ? 0 : text_len / STEP_LEN, pos = 0; /* pos: steps */
   const uint8_t *rest = cipher + STEP_LEN * n_steps;
@@ -180,7 +203,7 @@ SHARED const uint8_t *chapoly_solo(struct chapoly_work *w, struct sl_aead_job *j
   if (!has_hash) chapoly_solo_key(poly, w, head);
   chapoly_absorb(poly, job->aad, job->aad_len);
   if (n_steps > 0) {
-    chapoly_solo_powers(w, poly, is_long);
+    chapoly_solo_powers(w, poly, lanes, piece, is_long);
     chapoly_solo_begin(w, poly);
   }
   for (size_t next, n_next; base < n_blocks; base = next, n_states = n_next) {
@@ -192,7 +215,7 @@ SHARED const uint8_t *chapoly_solo(struct chapoly_work *w, struct sl_aead_job *j
     chapoly_solo_steps(w, cipher + STEP_LEN * pos, to - pos, pos == 0, is_long);
     pos = to;
     if (!seal && !finished && end > STEP_LEN * n_steps) {
-      if (n_steps > 0) chapoly_solo_end(w, poly);
+      if (n_steps > 0) chapoly_solo_end(w, poly, lanes);
       chapoly_absorb(poly, rest, rest_len);
       finished = true;
     }
@@ -200,7 +223,7 @@ SHARED const uint8_t *chapoly_solo(struct chapoly_work *w, struct sl_aead_job *j
   }
   if (!finished) {
     chapoly_solo_steps(w, cipher + STEP_LEN * pos, n_steps - pos, pos == 0, is_long);
-    if (n_steps > 0) chapoly_solo_end(w, poly);
+    if (n_steps > 0) chapoly_solo_end(w, poly, lanes);
     chapoly_absorb(poly, rest, rest_len);
   }
   if (!seal && n_last > 0) chapoly_last_blocks(job, n_blocks - 1, last, seal);

@@ -62,7 +62,7 @@ struct chapoly_work {
   struct poly_value hash[N_VECTORS];                    /* solo: [0] */
   uint64_t tag_low[PASS_BLOCKS], tag_high[PASS_BLOCKS]; /* s, then the tags */
   struct poly_factor r[POLY_MERGED][N_VECTORS];         /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [][0] */
-  struct poly_factor powers;                            /* solo: r^Q_LANES ... r^1 */
+  uint64_t lanes[POLY_LIMBS * Q_LANES];                 /* solo: limbs of r^Q_LANES ... r^1 */
   uint8_t rest[PASS_BLOCKS][64];                        /* stream of lanes that are no whole block of text */
   union {
     struct chapoly_head heads[HEADS];
@@ -91,6 +91,12 @@ INLINE void chapoly_wipe(void *p, size_t len) {
   sl_wipe(p, len % sizeof(v));
 }
 
+/* The same for much, in a loop: a number of vectors that is even. */
+SHARED void chapoly_wipe_pairs(void *p, size_t len) {
+  for (size_t i = 0; i < len / sizeof(v); i += 2) ((v *)p)[i] = ((v *)p)[i + 1] = q_zero();
+  sl_wipe(p, 0);
+}
+
 /* As many vectors as a state has, every `stride`th: without a loop, whose end would be mispredicted. */
 SHARED void chapoly_wipe_state(v *p, size_t stride) {
   UNROLL for (size_t i = 0; i < 16; i++) p[i * stride] = q_zero();
@@ -111,17 +117,19 @@ SHARED void chapoly_work_wipe(struct chapoly_work *w) {
     if (w->used & USED_STREAMS) chapoly_wipe_state(chapoly_other_stream(w) + s, W_STATES);
   }
   if (w->used & USED_GROUP)
-    chapoly_wipe(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
-  if (w->used & USED_MERGED) chapoly_wipe(w->r[1], sizeof w->r - sizeof w->r[0]);
+    chapoly_wipe_pairs(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
+  if (w->used & USED_MERGED) chapoly_wipe_pairs(w->r[1], sizeof w->r - sizeof w->r[0]);
   if (w->used & USED_SOLO) {
-    chapoly_wipe(&w->powers, sizeof w->powers);
+    chapoly_wipe(w->lanes, sizeof w->lanes);
     chapoly_wipe(w->hash, sizeof w->hash[0]);
     chapoly_wipe(w->r, sizeof w->r[0][0]);
     for (size_t i = 1; i < POLY_MERGED && w->used & USED_SOLO_LONG; i++) chapoly_wipe(w->r[i], sizeof w->r[i][0]);
   }
   if (w->used & USED_FEW) chapoly_wipe(w->few, sizeof w->few);
-  if (w->used & USED_HEADS) chapoly_wipe(w->heads, sizeof w->heads);
+  if (w->used & USED_HEADS) chapoly_wipe_pairs(w->heads, sizeof w->heads);
 }
+_Static_assert((offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash)) % (2 * sizeof(v)) == 0,
+               "what a group uses is an even number of vectors");
 _Static_assert(W_LANES * 64 == 16 * sizeof(v), "the blocks of a state are as long as the state");
 
 /* The records of a group, or the one of a solo: public. Lanes past the last record repeat record 0, and nobody looks
@@ -230,7 +238,7 @@ INLINE struct poly_factor poly_clamped(v low, v high) {
 }
 
 /* x = x f, where that is not done for every block. */
-POLY_SELDOM void poly_times(struct poly_value *x, const struct poly_factor *f) {
+POLY_TIMES void poly_times(struct poly_value *x, const struct poly_factor *f) {
   *x = poly_mul(*x, f);
 }
 
