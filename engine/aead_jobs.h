@@ -10,10 +10,12 @@
 SL_MUST_USE sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open);
 
 /* Asks for the lines of a key that a run will read, while there is still other work to do: with thousands of connections
- * most keys have left the nearer caches, and a kernel that met its misses one by one would spend its time there. All lines
- * of a key are asked for, those too that a short record does without: to choose among them costs more than it saves. */
+ * most keys have left the nearer caches, and a kernel that met its misses one by one would spend its time there. Each line
+ * takes its time on the way, so no more than a short record needs: the last SL_AEAD_KEY_LINES, but for the one with ops,
+ * which callers have looked at. */
+#define SL_AEAD_KEY_LINES 5u
 static inline void sl_aead_key_prefetch(const struct sl_aead_key *key) {
-  SL_UNROLL for (size_t off = 64; off < sizeof *key; off += 64) __builtin_prefetch((const uint8_t *)key + off);
+  SL_UNROLL for (size_t i = 2; i <= SL_AEAD_KEY_LINES; i++) __builtin_prefetch((const uint8_t *)(key + 1) - 64 * i);
 }
 
 /* Runs jobs that passed the check, in any mix of keys: groups them by ops and calls each kernel once per group.

@@ -61,12 +61,17 @@ void sl_cpu_model(char *out, size_t cap);
 
 struct sl_kernel;
 
-/* Key memory layout is the kernel's own business: key->mem, SL_AEAD_KEY_MEM - 16 bytes that begin 16 bytes after a
- * 64-byte boundary. */
+/* Where a kernel that needs `len` bytes of a key's memory keeps them: at its end, where the pointers follow that every job
+ * needs, too. With thousands of connections each line of a key is a cache miss. The layout is the kernel's own business; the
+ * end is 16 bytes before a 64-byte boundary. expand() writes there, others read. */
+static inline uint8_t *sl_key_mem(const struct sl_aead_key *key, size_t len) {
+  return (uint8_t *)(uintptr_t)key->mem + sizeof key->mem - len;
+}
+
 struct sl_aead_ops {
   enum sl_aead aead;
   uint16_t secret_len; /* bytes */
-  uint16_t key_len;    /* bytes of struct sl_aead_key this algorithm uses, header included: what a batch prefetches */
+  uint16_t key_len;    /* bytes of struct sl_aead_key this algorithm uses, the last ones */
   void (*expand)(struct sl_aead_key *key, const uint8_t *secret);
   /* n >= 1 jobs whose keys all have these ops. Any mix of keys and lengths. A kernel is free in which order it does
    * them and how many at once. Neither reads job->err; open writes it: SL_OK or SL_E_AUTH (with the outputs zeroed,

@@ -28,17 +28,17 @@ static const struct calls open_256 = {aes_gcm_dec_256_avx_gen4, aes_gcm_init_256
                                       aes_gcm_dec_256_update_avx_gen4, aes_gcm_dec_256_finalize_avx_gen4};
 
 static void expand_128(struct sl_aead_key *key, const uint8_t *secret) {
-  aes_gcm_pre_128_avx_gen4(secret, (struct gcm_key_data *)key->mem);
+  aes_gcm_pre_128_avx_gen4(secret, (struct gcm_key_data *)sl_key_mem(key, MB_KEY_LEN));
 }
 
 static void expand_256(struct sl_aead_key *key, const uint8_t *secret) {
-  aes_gcm_pre_256_avx_gen4(secret, (struct gcm_key_data *)key->mem);
+  aes_gcm_pre_256_avx_gen4(secret, (struct gcm_key_data *)sl_key_mem(key, MB_KEY_LEN));
 }
 
 /* One record. tail_in and tail_out are the places of the byte behind the text; equal pointers are fine, as for the text. */
 static void run_one(const struct calls *calls, const struct sl_aead_job *job, uint8_t *tail_out, const uint8_t *tail_in,
                     uint8_t *tag) {
-  const struct gcm_key_data *key = (const struct gcm_key_data *)job->key->mem;
+  const struct gcm_key_data *key = (const struct gcm_key_data *)sl_key_mem(job->key, MB_KEY_LEN);
   struct gcm_context_data ctx;
   if (job->tail_len == 0) {
     calls->whole(key, &ctx, job->out, job->in, job->len, job->nonce, job->aad, job->aad_len, tag, SL_AEAD_TAG_LEN);
@@ -81,7 +81,7 @@ static void open_jobs_256(struct sl_aead_job *const *jobs, size_t n) {
   open(&open_256, jobs, n);
 }
 
-enum { KEY_LEN = offsetof(struct sl_aead_key, mem) + MB_KEY_LEN };
+enum { KEY_LEN = 16 + MB_KEY_LEN };
 
 const struct sl_kernel sl_kernel_ipsec_mb_gcm = {
     .name = "ipsec_mb_gcm",

@@ -15,11 +15,11 @@ struct gcm_key {
 _Static_assert(sizeof(struct gcm_key) <= sizeof((struct sl_aead_key *)0)->mem, "the key must fit its memory");
 
 static const struct gcm_key *gcm_key(const struct sl_aead_key *key) {
-  return (const struct gcm_key *)(const void *)key->mem;
+  return (const struct gcm_key *)(const void *)sl_key_mem(key, sizeof(struct gcm_key));
 }
 
 static void expand(struct sl_aead_key *key, const uint8_t *secret, size_t secret_len) {
-  struct gcm_key *k = (struct gcm_key *)(void *)key->mem;
+  struct gcm_key *k = (struct gcm_key *)(void *)sl_key_mem(key, sizeof(struct gcm_key));
   uint8_t h[SL_AES_BLOCKS_LEN] = {0};
   sl_aes_expand(&k->aes, secret, secret_len);
   sl_aes_encrypt4(&k->aes, h); /* H = E(key, 0), four times */

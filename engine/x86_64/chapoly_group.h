@@ -176,7 +176,7 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
   rec.lanes_base = 0;
   for (size_t i = 0; i < n; i++) {
     const struct sl_aead_job *job = jobs[i];
-    rec.key[i] = job->key->mem;
+    rec.key[i] = chapoly_secret(job->key);
     rec.nonce[i] = job->nonce;
     rec.aad[i] = job->aad;
     rec.in[i] = job->in;

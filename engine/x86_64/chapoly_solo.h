@@ -116,7 +116,7 @@ INLINE bool chapoly_wants_head(size_t text_len) {
 SHARED void chapoly_solo_start(struct chapoly_work *w, const struct sl_aead_key *key, const uint8_t *nonce,
                                size_t n_states, uint32_t base) {
   chacha_start_constants(w->start);
-  for (unsigned i = 0; i < 8; i++) w->start[4 + i] = w_set(sl_load32_le(key->mem + 4 * i));
+  for (unsigned i = 0; i < 8; i++) w->start[4 + i] = w_set(sl_load32_le(chapoly_secret(key) + 4 * i));
   for (unsigned i = 0; i < 3; i++) w->start[13 + i] = w_set(sl_load32_le(nonce + 4 * i));
   for (size_t s = 1; s < n_states; s++) memcpy(w->start + 16 * s, w->start, 16 * sizeof w->start[0]);
   for (size_t s = 0; s < n_states; s++) w->start[16 * s + 12] = w_places((uint32_t)s * W_LANES + base, 0);
@@ -168,7 +168,7 @@ SHARED const uint8_t *chapoly_solo(struct chapoly_work *w, struct sl_aead_job *j
     if (n_last > 1) n_last = 0;
   } else if (n_last < FEW_BLOCKS && n_last + !has_hash > 0) {
     w->used |= USED_FEW;
-    chacha_few_blocks(w->few, job->key->mem, job->nonce, zero, zero + (uint32_t)(n_text - n_last) + 1, 1 + n_last);
+    chacha_few_blocks(w->few, chapoly_secret(job->key), job->nonce, zero, zero + (uint32_t)(n_text - n_last) + 1, 1 + n_last);
     head = w->heads;
   } else {
     n_last = 0;

@@ -16,7 +16,7 @@ static void chapoly_stream_start(struct sl_stream *s, const struct sl_aead_key *
 SHARED void chapoly_stream_ready(struct sl_stream *s, const struct sl_aead_key *key) {
   if (!s->has_hash) {
     uint8_t blocks[FEW_BLOCKS][64];
-    chacha_few_blocks(blocks, key->mem, s->nonce, 0, 1, 1);
+    chacha_few_blocks(blocks, chapoly_secret(key), s->nonce, 0, 1, 1);
     sl_poly1305_init(chapoly_poly_of(s), blocks[0]);
     sl_wipe(blocks, sizeof blocks);
     s->counter = 1;

@@ -32,6 +32,11 @@
 #include "engine/portable/poly1305.h"
 #include "engine/stream.h"
 
+/* All a key has. */
+static inline uint8_t *chapoly_secret(const struct sl_aead_key *key) {
+  return sl_key_mem(key, 32);
+}
+
 enum {
   PASS_BLOCKS = W_STATES * W_LANES,
   N_VECTORS = PASS_BLOCKS / Q_LANES, /* of Poly1305, in a group of the greatest width */
@@ -434,7 +439,7 @@ SHARED void chapoly_heads(struct chapoly_work *w, struct sl_aead_job *const *job
   rec.log_width = 0;
   for (size_t i = 0; i < W_LANES; i++) {
     const struct sl_aead_job *job = jobs[i % HEADS < n ? i % HEADS : 0];
-    rec.key[i] = job->key->mem;
+    rec.key[i] = chapoly_secret(job->key);
     rec.nonce[i] = job->nonce;
   }
   w->used |= USED_HEADS;
@@ -596,7 +601,7 @@ SHARED void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
 }
 
 static void chapoly_expand(struct sl_aead_key *key, const uint8_t *secret) {
-  memcpy(key->mem, secret, 32);
+  memcpy(chapoly_secret(key), secret, 32);
 }
 static void chapoly_seal(struct sl_aead_job *const *jobs, size_t n) {
   chapoly_jobs(jobs, n, true);

@@ -59,7 +59,7 @@ INLINE void gcm_lanes_set(struct sl_aead_job *const *jobs, unsigned rounds, unsi
   v x[LANES_BLOCKS_MAX + 1], hash[LANES_BLOCKS_MAX + 2], k[2], aad = v_zero();
   UNROLL for (unsigned i = 0; i < V_LANES; i++) {
     const struct sl_aead_job *job = jobs[i];
-    key[i] = gcm_key_mem(job->key);
+    key[i] = gcm_key_mem(job->key, rounds);
     nonce[i] = job->nonce;
     lengths[i][0] = job->len + job->tail_len;
     lengths[i][1] = job->aad_len;

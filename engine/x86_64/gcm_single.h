@@ -103,7 +103,7 @@ INLINE struct gcm_sum gcm_single(struct gcm_record *r, unsigned rounds, uint8_t 
 PART void gcm_single_job(struct sl_aead_job *job, unsigned rounds, uint8_t group[][V_BYTES], bool seal,
                          struct gcm_done *done) {
   struct gcm_record r;
-  gcm_begin(&r, job);
+  gcm_begin(&r, job, rounds);
   r.aad_off = V_LANES > 1 ? -LEAD_LEN : -16;
   done->sum = gcm_single(&r, rounds, group, -LEAD_LEN, seal);
   gcm_done_with(done, &r);

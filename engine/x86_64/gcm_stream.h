@@ -14,7 +14,8 @@ INLINE unsigned gcm_stream_rounds(const struct sl_aead_key *key) {
 
 /* The key stream at the stream's counter, which steps on. */
 PART __m128i gcm_stream_block(struct sl_stream *s, const struct sl_aead_key *key) {
-  const uint8_t *k = gcm_key_mem(key), *last = k + 16 * gcm_stream_rounds(key);
+  const unsigned rounds = gcm_stream_rounds(key);
+  const uint8_t *k = gcm_key_mem(key, rounds), *last = k + 16 * rounds;
   __m128i x = _mm_set_epi32((int)__builtin_bswap32(s->counter), (int)sl_load32_le(s->nonce + 8),
                             (int)sl_load32_le(s->nonce + 4), (int)sl_load32_le(s->nonce));
   x = _mm_xor_si128(x, block_load_all(k));
@@ -36,7 +37,7 @@ INLINE v gcm_in_lane(__m128i block, size_t lane) {
 
 /* AAD is short, or in large pieces rare: a block at a time. */
 static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
-  const v h = v_low(block_load_all(gcm_key_mem(key) - 16));
+  const v h = v_low(block_load_all(gcm_key_mem(key, gcm_stream_rounds(key)) - 16));
   v acc = gcm_reversed(v_low(block_load_all((const uint8_t *)s->hash)));
   for (; n > 0; n--, blocks += 16) {
     acc = gcm_reduced(gcm_product(v_xor(acc, gcm_reversed(v_low(block_load_all(blocks)))), h));
@@ -47,8 +48,9 @@ static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key
 /* Whole blocks, len > 0 bytes. */
 PART void gcm_stream_blocks(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
                             size_t len, bool seal) {
+  const unsigned rounds = gcm_stream_rounds(key);
   struct sl_aead_job none = {0};
-  struct gcm_record r = {.job = &none, .in = in, .out = out, .key = gcm_key_mem(key), .text_len = len};
+  struct gcm_record r = {.job = &none, .in = in, .out = out, .key = gcm_key_mem(key, rounds), .text_len = len};
   gcm_group group;
   size_t lead = s->counter % (V_ALIGN * V_LANES);
   ptrdiff_t off = -16 * (ptrdiff_t)lead;
@@ -57,7 +59,7 @@ PART void gcm_stream_blocks(struct sl_stream *s, const struct sl_aead_key *key, 
   r.aad = gcm_in_lane(v_lane(gcm_reversed(v_low(block_load_all((const uint8_t *)s->hash))), 0), lead % V_LANES);
   r.aad_off = off + V_BYTES * (ptrdiff_t)(lead / V_LANES);
   r.acc = v_zero();
-  v sum[V_LANES] = {gcm_reduced(gcm_single(&r, gcm_stream_rounds(key), group, off, seal))};
+  v sum[V_LANES] = {gcm_reduced(gcm_single(&r, rounds, group, off, seal))};
   UNROLL for (unsigned i = 1; i < V_LANES; i++) sum[i] = v_zero();
   block_store_all((uint8_t *)s->hash, v_lane(gcm_reversed(v_sum_lanes(sum)), 0));
   s->counter += (uint32_t)(len / 16);

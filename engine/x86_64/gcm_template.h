@@ -151,11 +151,11 @@ INLINE v gcm_reduced(struct gcm_sum s) {
 
 /* ---- keys ---------------------------------------------------------------------------------------------------- */
 
-/* key->mem: H^16 ... H^1, each over x (docs/gcm.md), then round keys; one pointer to where these meet serves both. Powers
- * descend, so that V_LANES of them are one load, at any count; a vector of them that reaches beyond H meets round keys, and
- * is still inside the key. */
-INLINE const uint8_t *gcm_key_mem(const struct sl_aead_key *key) {
-  return key->mem + 16 * N_POWERS;
+/* The end of a key's memory: H^16 ... H^1, each over x (docs/gcm.md), then round keys; one pointer to where these meet serves both.
+ * Powers descend, so that V_LANES of them are one load, at any count; a vector of them that reaches beyond H meets round keys,
+ * and is still inside the key. */
+INLINE const uint8_t *gcm_key_mem(const struct sl_aead_key *key, unsigned rounds) {
+  return sl_key_mem(key, 16 * ((size_t)rounds + 1));
 }
 
 static inline __m128i gcm_key_mix(__m128i k) {
@@ -190,7 +190,7 @@ static void gcm_expand_rounds(uint8_t *out, const uint8_t *secret, unsigned roun
 }
 
 static void gcm_expand(struct sl_aead_key *key, const uint8_t *secret, unsigned rounds) {
-  uint8_t *mem = key->mem + 16 * N_POWERS;
+  uint8_t *mem = sl_key_mem(key, 16 * ((size_t)rounds + 1));
   gcm_expand_rounds(mem, secret, rounds);
 
   __m128i h = block_load_all(mem);
@@ -325,11 +325,11 @@ INLINE void gcm_set_nonce(struct gcm_record *r, __m128i nonce) {
   r->key_word = sl_load32_le(r->key + 12);
 }
 
-INLINE void gcm_begin(struct gcm_record *r, struct sl_aead_job *job) {
+INLINE void gcm_begin(struct gcm_record *r, struct sl_aead_job *job, unsigned rounds) {
   r->job = job;
   r->in = job->in;
   r->out = job->out;
-  r->key = gcm_key_mem(job->key);
+  r->key = gcm_key_mem(job->key, rounds);
   r->text_len = job->len + job->tail_len;
   gcm_set_nonce(
       r, _mm_and_si128(block_load_all(job->nonce), block_mask(SL_AEAD_NONCE_LEN))); /* and 4 more bytes of the job */

@@ -249,9 +249,9 @@ INLINE unsigned gcm_waiting_nth(unsigned j, unsigned n_vecs) {
 _Static_assert(V_LAST == V_EXACT + 1, "one vector at most is beyond the key's powers");
 
 /* Before the first two there is nothing, and nothing times some power it is. */
-INLINE void gcm_wait_for_none(struct gcm_waiting *w, const struct sl_aead_job *job, unsigned n_vecs) {
+INLINE void gcm_wait_for_none(struct gcm_waiting *w, const struct sl_aead_job *job, unsigned rounds, unsigned n_vecs) {
   UNROLL for (unsigned i = 0; i < 2; i++) {
-    w->key[i] = gcm_key_mem(job->key);
+    w->key[i] = gcm_key_mem(job->key, rounds);
     w->own[i] = w->key[i] - V_BYTES * n_vecs;
     UNROLL for (unsigned j = 0; j < n_vecs; j++) v_store(w->hash[i][j], v_zero());
   }
@@ -306,12 +306,12 @@ PART void gcm_two(struct sl_aead_job *const *jobs, size_t n_pairs, unsigned roun
   v acc[2];
   const bool ends_in_two = n_vecs % V_GROUP == 2;
   size_t t = 0;
-  gcm_wait_for_none(&w, jobs[0], 2);
+  gcm_wait_for_none(&w, jobs[0], rounds, 2);
   do {
     v x[2 * V_GROUP], hash[2 * V_GROUP];
     size_t n_left = n_vecs - V_GROUP;
     ptrdiff_t off;
-    UNROLL for (unsigned i = 0; i < 2; i++) gcm_begin(&r[i], jobs[i]);
+    UNROLL for (unsigned i = 0; i < 2; i++) gcm_begin(&r[i], jobs[i], rounds);
     gcm_counters(r, 2, x, V_GROUP);
     gcm_rounds_waiting(r, rounds, x, V_GROUP, &w, s, acc, 2);
     struct gcm_done *before = &done[2 * (1 - t % 2)], *now = &done[2 * (t % 2)];
@@ -357,11 +357,11 @@ INLINE void gcm_pairs_run(struct sl_aead_job *const *jobs, size_t n_pairs, unsig
   struct gcm_record r[2];
   struct gcm_sum s[2];
   v acc[2];
-  gcm_wait_for_none(&w, jobs[0], n_vecs);
+  gcm_wait_for_none(&w, jobs[0], rounds, n_vecs);
   size_t t = 0;
   do {
     v x[2 * V_LAST];
-    UNROLL for (unsigned i = 0; i < 2; i++) gcm_begin(&r[i], jobs[i]);
+    UNROLL for (unsigned i = 0; i < 2; i++) gcm_begin(&r[i], jobs[i], rounds);
     gcm_counters(r, 2, x, n_vecs);
     gcm_rounds_waiting(r, rounds, x, n_vecs, &w, s, acc, n_vecs);
     /* Pair t's place among the done is t % 2; the sums are those of the pair before. */
