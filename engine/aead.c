@@ -30,25 +30,70 @@ sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open) {
   return SL_OK;
 }
 
-/* Whether a job is sound as almost all are: no pointer is missing, there is text, and a tag to be written follows the
- * ciphertext, so that the two are one piece with half as much to overlap with. "No" only means that sl_aead_job_check() must
- * look. At 64 bytes each instruction here shows, so a range begins inside another one by one comparison of a difference; where
- * both may begin at the same place, the difference 0 becomes the largest of all by taking one away. */
-static ALWAYS_INLINE bool is_plainly_sound(const struct sl_aead_job *job, bool is_open) {
-  uintptr_t in = (uintptr_t)job->in, out = (uintptr_t)job->out, aad = (uintptr_t)job->aad, tag = (uintptr_t)job->tag;
-  size_t text_len = job->len + job->tail_len;
-  size_t in_len = is_open ? text_len : job->len, out_len = is_open ? job->len : text_len + SL_AEAD_TAG_LEN;
-  uintptr_t in_from = in - out, aad_from = aad - out, tag_from = tag - out;
-  if (in == 0 || out == 0 || aad == 0 || job->key == NULL || job->key->ops == NULL) return false;
-  if (job->tail_len > 1 || job->len >> 35 != 0) return false;
-  if (in_from - 1 < out_len - 1 || ~in_from < in_len - 1) return false;
-  if (aad_from < out_len || 0 - aad_from < job->aad_len) return false;
-  return is_open ? tag != 0 && tag_from >= out_len && 0 - tag_from >= SL_AEAD_TAG_LEN : tag_from == text_len;
+/* What a job's lengths and its key's ops say. Jobs of one call mostly share it, and then it is looked at once. */
+struct shape {
+  const struct sl_aead_ops *ops;
+  size_t len, text_len; /* bytes; with the tail */
+  uint32_t aad_len;
+  uint8_t tail_len;
+  /* What reaches() wants of what is read, seen from what is written at `out`, which is one piece with a tag behind it. */
+  size_t in_last, in_reach, aad_last, aad_reach, tag_reach;
+};
+
+static ALWAYS_INLINE struct shape shape_of(const struct sl_aead_job *job, bool is_open) {
+  struct shape s = {.ops = job->key->ops,
+                    .len = job->len,
+                    .text_len = job->len + job->tail_len,
+                    .aad_len = job->aad_len,
+                    .tail_len = job->tail_len};
+  size_t out_len = is_open ? s.len : s.text_len + SL_AEAD_TAG_LEN;
+  s.in_last = (is_open ? s.text_len : s.len) - 1;
+  s.in_reach = s.in_last + out_len;
+  s.aad_last = (size_t)s.aad_len - 1;
+  s.aad_reach = s.aad_last + out_len;
+  s.tag_reach = SL_AEAD_TAG_LEN - 1 + out_len;
+  return s;
+}
+
+/* Whether lengths are as almost always: within all limits, and there is text, and AAD. */
+static ALWAYS_INLINE bool is_plain_shape(const struct shape *s) {
+  return s->ops != NULL && s->tail_len <= 1 && s->len > 0 && s->len >> 35 == 0 && s->aad_len > 0;
+}
+
+static ALWAYS_INLINE bool has_shape(const struct sl_aead_job *job, const struct shape *s) {
+  return job->key->ops == s->ops && job->len == s->len && job->aad_len == s->aad_len && job->tail_len == s->tail_len;
+}
+
+/* Whether two ranges that are not empty overlap, by one comparison: the last byte of `from`, seen from the first of `out`, lies
+ * in front of where both end to end would reach. */
+static ALWAYS_INLINE bool reaches(uintptr_t from, size_t last, uintptr_t out, size_t reach) {
+  return from + last - out < reach;
+}
+
+/* Whether the buffers of a job with a plain shape are sound as almost all are: no pointer is missing, and a tag to be written
+ * follows the ciphertext, so that the two are one piece with half as much to overlap with. "No" only means that
+ * sl_aead_job_check() must look. At 64 bytes each instruction here shows; pointers are loaded when they are looked at, or gcc
+ * makes one question of several by instructions that branches do without. */
+static ALWAYS_INLINE bool is_plainly_sound(const struct sl_aead_job *job, const struct shape *s, bool is_open) {
+  uintptr_t in = (uintptr_t)job->in;
+  if (in == 0) return false;
+  uintptr_t out = (uintptr_t)job->out;
+  if (out == 0) return false;
+  if (in != out && reaches(in, s->in_last, out, s->in_reach)) return false;
+  uintptr_t aad = (uintptr_t)job->aad;
+  if (aad == 0) return false;
+  if (reaches(aad, s->aad_last, out, s->aad_reach)) return false;
+  uintptr_t tag = (uintptr_t)job->tag;
+  if (!is_open) return tag == out + s->text_len;
+  return tag != 0 && !reaches(tag, SL_AEAD_TAG_LEN - 1, out, s->tag_reach);
 }
 
 /* sl_aead_job_check(), quickly. */
 static ALWAYS_INLINE sl_err check(const struct sl_aead_job *job, bool is_open) {
-  return __builtin_expect(is_plainly_sound(job, is_open), true) ? SL_OK : sl_aead_job_check(job, is_open);
+  if (job->key == NULL) return sl_aead_job_check(job, is_open);
+  const struct shape shape = shape_of(job, is_open);
+  bool is_sound = is_plain_shape(&shape) && is_plainly_sound(job, &shape, is_open);
+  return __builtin_expect(is_sound, true) ? SL_OK : sl_aead_job_check(job, is_open);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------- */
@@ -130,40 +175,59 @@ static ALWAYS_INLINE bool likeness_is_mixed(const struct likeness *like) {
   return like->differences >> CLASS_BITS != 0;
 }
 
-static ALWAYS_INLINE void run_alike(struct sl_aead_job **jobs, size_t n, const struct likeness *like, bool is_open) {
-  if (likeness_is_mixed(like)) {
-    run_sorted(jobs, n, is_open);
-  } else {
-    run_ops(like->ops, jobs, n, is_open);
-  }
-}
-
 void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open) {
   struct likeness like = likeness_begin(jobs[0]);
   for (size_t i = 1; i < n; i++) likeness_add(&like, jobs[i]);
-  run_alike(jobs, n, &like, is_open);
+  if (likeness_is_mixed(&like)) {
+    run_sorted(jobs, n, is_open);
+  } else {
+    run_ops(like.ops, jobs, n, is_open);
+  }
+}
+
+/* The first jobs as far as they have one shape and are plainly sound: puts them into list[] and returns how many. */
+static ALWAYS_INLINE size_t take_alike(struct sl_aead_job *jobs, size_t n, struct sl_aead_job **list, bool is_open) {
+  if (jobs->key == NULL) return 0;
+  struct shape shape = shape_of(jobs, is_open);
+  if (!is_plain_shape(&shape)) return 0;
+  __asm__("" : "+m"(shape)); /* operands in memory: there are more of them than registers */
+  size_t i = 0;
+  for (; i < n; i++, jobs++) {
+    bool is_alike = jobs->key != NULL && has_shape(jobs, &shape) && is_plainly_sound(jobs, &shape, is_open);
+    if (!__builtin_expect(is_alike, true)) break;
+    sl_aead_key_prefetch(jobs->key);
+    if (!is_open) jobs->err = SL_OK;
+    list[i] = jobs;
+  }
+  return i;
+}
+
+/* Puts those of n jobs that are sound into list[] and returns how many; the others get their err. */
+static ALWAYS_INLINE size_t take_sound(struct sl_aead_job *jobs, size_t n, struct sl_aead_job **list, bool is_open) {
+  size_t n_sound = 0;
+  for (const struct sl_aead_job *end = jobs + n; jobs < end; jobs++) {
+    jobs->err = check(jobs, is_open);
+    if (jobs->err != SL_OK) continue;
+    sl_aead_key_prefetch(jobs->key);
+    list[n_sound++] = jobs;
+  }
+  return n_sound;
 }
 
 static ALWAYS_INLINE size_t run(struct sl_aead_job *jobs, size_t n_jobs, bool is_open) {
   size_t n_failed = 0;
-  while (n_jobs > 0) {
+  for (size_t n; n_jobs > 0; n_jobs -= n, jobs += n) {
     struct sl_aead_job *sound[JOBS_AT_ONCE];
-    struct likeness like = {0};
-    size_t n_sound = 0, n = n_jobs < JOBS_AT_ONCE ? n_jobs : JOBS_AT_ONCE;
-    for (const struct sl_aead_job *end = jobs + n; jobs < end; jobs++) {
-      jobs->err = check(jobs, is_open);
-      if (__builtin_expect(jobs->err != SL_OK, false)) {
-        n_failed++;
-        continue;
-      }
-      sl_aead_key_prefetch(jobs->key);
-      if (n_sound == 0) like = likeness_begin(jobs);
-      likeness_add(&like, jobs);
-      sound[n_sound++] = jobs;
+    n = n_jobs < JOBS_AT_ONCE ? n_jobs : JOBS_AT_ONCE;
+    size_t n_sound = take_alike(jobs, n, sound, is_open);
+    if (n_sound == n) {
+      run_ops(jobs->key->ops, sound, n, is_open);
+    } else {
+      n_sound += take_sound(jobs + n_sound, n - n_sound, sound + n_sound, is_open);
+      if (n_sound > 0) sl_aead_jobs_run(sound, n_sound, is_open);
     }
-    if (n_sound > 0) run_alike(sound, n_sound, &like, is_open);
+    n_failed += n - n_sound;
     for (size_t i = 0; i < n_sound && is_open; i++) n_failed += sound[i]->err != SL_OK;
-    n_jobs -= n;
   }
   return n_failed;
 }
