@@ -159,29 +159,24 @@ static void run_sorted(struct sl_aead_job **jobs, size_t n, bool is_open) {
   }
 }
 
-/* What tells jobs from those that the same call of a kernel takes side by side with them: gathers differences from the first. */
-struct likeness {
-  const struct sl_aead_ops *ops;
-  size_t len, differences; /* of classed_len(): its upper bits are the class */
-};
-static ALWAYS_INLINE struct likeness likeness_begin(const struct sl_aead_job *first) {
-  return (struct likeness){first->key->ops, classed_len(first), 0};
-}
-static ALWAYS_INLINE void likeness_add(struct likeness *like, const struct sl_aead_job *job) {
-  like->differences |= ((uintptr_t)job->key->ops ^ (uintptr_t)like->ops) << CLASS_BITS;
-  like->differences |= classed_len(job) ^ like->len;
-}
-static ALWAYS_INLINE bool likeness_is_mixed(const struct likeness *like) {
-  return like->differences >> CLASS_BITS != 0;
+/* Whether jobs differ in what makes a kernel take others side by side with them. */
+static bool is_mixed(struct sl_aead_job *const *jobs, size_t n) {
+  size_t differences = 0; /* in the upper bits of classed_len(), which are the class */
+  for (size_t i = 1; i < n; i++) {
+    differences |= ((uintptr_t)jobs[i]->key->ops ^ (uintptr_t)jobs[0]->key->ops) << CLASS_BITS;
+    differences |= classed_len(jobs[i]) ^ classed_len(jobs[0]);
+  }
+  return differences >> CLASS_BITS != 0;
 }
 
 void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open) {
-  struct likeness like = likeness_begin(jobs[0]);
-  for (size_t i = 1; i < n; i++) likeness_add(&like, jobs[i]);
-  if (likeness_is_mixed(&like)) {
+  const struct shape shape = shape_of(jobs[0], is_open);
+  size_t n_alike = 1;
+  while (n_alike < n && has_shape(jobs[n_alike], &shape)) n_alike++;
+  if (n_alike < n && is_mixed(jobs, n)) {
     run_sorted(jobs, n, is_open);
   } else {
-    run_ops(like.ops, jobs, n, is_open);
+    run_ops(shape.ops, jobs, n, is_open);
   }
 }
 

@@ -5,8 +5,8 @@
 #include "record_run.h"
 #include "work.h"
 
-/* A batch's memory: its own records, then the two arrays of pointers. */
-#define RECORD_MEM_LEN (sizeof(struct sl_record) + sizeof(struct sl_record *) + sizeof(struct sl_aead_job *))
+/* A batch's memory: its own records, then an array of pointers. */
+#define RECORD_MEM_LEN (sizeof(struct sl_record) + sizeof(struct sl_aead_job *))
 #define MEM_ALIGN      16u
 
 size_t sl_batch_mem_len(size_t n_records) {
@@ -18,8 +18,7 @@ sl_err sl_batch_init(struct sl_batch *batch, size_t n_records, void *mem, size_t
   if (n_records > SIZE_MAX / RECORD_MEM_LEN || mem_len < sl_batch_mem_len(n_records)) return SL_E_SPACE;
   *batch = (struct sl_batch){.cap = n_records};
   struct sl_record *own = mem;
-  batch->records = (struct sl_record **)(own + n_records);
-  batch->jobs = (struct sl_aead_job **)(batch->records + n_records);
+  batch->jobs = (struct sl_aead_job **)(own + n_records);
   batch->tasks_end = &batch->tasks;
   batch->works_end = &batch->works;
   for (size_t i = n_records; i-- > 0;) sl_batch_return(batch, &own[i]);
@@ -28,7 +27,7 @@ sl_err sl_batch_init(struct sl_batch *batch, size_t n_records, void *mem, size_t
 
 void sl_batch_wipe(struct sl_batch *batch) {
   /* Its own records keep their last nonces, which tell IVs. They are where its memory begins. */
-  if (batch->cap > 0) sl_wipe((struct sl_record *)(void *)batch->records - batch->cap, sl_batch_mem_len(batch->cap));
+  if (batch->cap > 0) sl_wipe((struct sl_record *)(void *)batch->jobs - batch->cap, sl_batch_mem_len(batch->cap));
   *batch = (struct sl_batch){0};
 }
 
@@ -39,7 +38,8 @@ size_t sl_batch_room(const struct sl_batch *batch) {
 sl_err sl_batch_add_lent(struct sl_batch *batch, struct sl_record *record) {
   if (record->err != SL_E_PENDING) return SL_E_ARG;
   if (batch->n_records == batch->cap) return SL_E_FULL;
-  batch->records[batch->n_records++] = record;
+  size_t n_seals = batch->n_records++ - batch->n_opens;
+  batch->jobs[record->is_open ? batch->cap - ++batch->n_opens : n_seals] = &record->job;
   return SL_OK;
 }
 
@@ -85,39 +85,51 @@ static void stats_count_pass(struct sl_batch_stats *stats, size_t n_records) {
   stats->n_records_log2[bin < n_bins ? bin : n_bins - 1]++;
 }
 
-/* Whoever waits for a record hears that it is done. */
-static void tell(struct sl_batch *batch, struct sl_record *record) {
-  if (record->owner != NULL)
+/* Records that are not lent have no owner (sl_batch_add()). Whoever waits for one hears that it is done. */
+static inline void tell(struct sl_batch *batch, struct sl_record *record) {
+  if (__builtin_expect(!record->is_lent, true)) return;
+  if (record->owner != NULL) {
     sl_batch_wake(batch, record->owner);
-  else if (record->is_lent)
+  } else {
     sl_batch_return(batch, record);
+  }
 }
 
-/* Seals from the front of the array of jobs, opens from its back: each kernel then gets one call per direction. */
-static void run_records(struct sl_batch *batch) {
-  struct sl_batch_stats *stats = &batch->stats;
-  struct sl_record **records = batch->records;
-  struct sl_aead_job **jobs = batch->jobs;
-  size_t n = batch->n_records, n_seals = 0, n_opens = 0;
-  for (size_t i = 0; i < n; i++) jobs[records[i]->is_open ? n - ++n_opens : n_seals++] = &records[i]->job;
-  if (n_seals > 0) sl_aead_jobs_run(jobs, n_seals, false);
-  if (n_opens > 0) sl_aead_jobs_run(jobs + n_seals, n_opens, true);
-
-  uint64_t bytes[2] = {0}, n_failed = 0;
-  batch->n_records = 0;
+static void run_seals(struct sl_batch *batch, struct sl_aead_job **jobs, size_t n) {
+  uint64_t bytes = 0;
+  sl_aead_jobs_run(jobs, n, false);
   for (size_t i = 0; i < n; i++) {
-    struct sl_record *record = records[i];
-    sl_record_finish(record);
-    bytes[record->is_open] += record->plain_len;
+    struct sl_record *record = sl_record_of(jobs[i]);
+    record->err = SL_OK;
+    bytes += record->plain_len;
+    tell(batch, record);
+  }
+  batch->stats.n_sealed += n;
+  batch->stats.sealed_bytes += bytes;
+}
+
+static void run_opens(struct sl_batch *batch, struct sl_aead_job **jobs, size_t n) {
+  uint64_t bytes = 0, n_failed = 0;
+  sl_aead_jobs_run(jobs, n, true);
+  for (size_t i = n; i-- > 0;) { /* the first to be added is last */
+    struct sl_record *record = sl_record_of(jobs[i]);
+    record->err = sl_record_open_finish(record);
+    bytes += record->plain_len;
     n_failed += record->err != SL_OK;
     tell(batch, record);
   }
-  stats->n_sealed += n_seals;
-  stats->sealed_bytes += bytes[false];
-  stats->n_opened += n_opens;
-  stats->opened_bytes += bytes[true];
-  stats->n_open_failed += n_failed;
-  stats_count_pass(stats, n);
+  batch->stats.n_opened += n;
+  batch->stats.opened_bytes += bytes;
+  batch->stats.n_open_failed += n_failed;
+}
+
+/* Each kernel gets one call per direction. */
+static void run_records(struct sl_batch *batch) {
+  size_t n = batch->n_records, n_opens = batch->n_opens;
+  batch->n_records = batch->n_opens = 0;
+  stats_count_pass(&batch->stats, n);
+  if (n > n_opens) run_seals(batch, batch->jobs, n - n_opens);
+  if (n_opens > 0) run_opens(batch, batch->jobs + batch->cap - n_opens, n_opens);
 }
 
 /* Moves the works that share the first one's run from *list to a list of their own. */

@@ -10,10 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Whether a[0..a_len) and b[0..b_len) share a byte: one begins inside the other. Neither range wraps. */
+/* Whether a[0..a_len) and b[0..b_len) share a byte: the last one of b, seen from the first one of a, is less far than the two
+ * are long end to end. Neither range wraps. */
 static inline bool sl_overlap(const void *a, size_t a_len, const void *b, size_t b_len) {
-  bool b_in_a = (uintptr_t)b - (uintptr_t)a < a_len, a_in_b = (uintptr_t)a - (uintptr_t)b < b_len;
-  return (b_in_a | a_in_b) && a_len > 0 && b_len > 0;
+  return a_len > 0 && b_len > 0 && (uintptr_t)b + (b_len - 1) - (uintptr_t)a < a_len + b_len - 1;
 }
 
 static inline uint16_t sl_load16_be(const uint8_t *p) {

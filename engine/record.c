@@ -32,7 +32,7 @@ static sl_err key_check(const struct sl_record_key *key) {
 
 /* The nonce of RFC 8446 5.3, and the step of the sequence number it uses up: the only place that makes one. */
 static void nonce_take(uint8_t nonce[SL_AEAD_NONCE_LEN], struct sl_record_key *key) {
-  memcpy(nonce, key->iv, SL_AEAD_NONCE_LEN);
+  memcpy(nonce, key->iv, 4);
   sl_store64_be(nonce + 4, sl_load64_be(key->iv + 4) ^ key->seq);
   key->seq++;
 }
@@ -79,10 +79,12 @@ static inline sl_err seal_piece(struct sl_record *record, struct sl_record_key *
                                 const struct iovec *text, uint8_t *wire, size_t wire_cap) {
   const uint8_t *in = text->iov_base;
   size_t len = text->iov_len, wire_len = SL_RECORD_WIRE_LEN(len, 0);
-  if (in == NULL && len > 0) return SL_E_ARG;
   if (len > SL_RECORD_TEXT_MAX) return SL_E_LENGTH;
   if (wire_cap < wire_len) return SL_E_SPACE;
-  if (in != wire + SL_RECORD_HEADER_LEN && sl_overlap(in, len, wire, wire_len)) return SL_E_OVERLAP;
+  if (in != wire + SL_RECORD_HEADER_LEN) {
+    if (in == NULL && len > 0) return SL_E_ARG;
+    if (sl_overlap(in, len, wire, wire_len)) return SL_E_OVERLAP;
+  }
   seal_describe(record, key, type, (struct body){in, len, 1}, len, wire);
   return SL_E_PENDING;
 }
@@ -204,6 +206,6 @@ sl_err sl_record_run(struct sl_record *record) {
   if (record->err != SL_E_PENDING) return record->err;
   struct sl_aead_job *job = &record->job;
   sl_aead_jobs_run(&job, 1, record->is_open);
-  sl_record_finish(record);
+  record->err = record->is_open ? sl_record_open_finish(record) : SL_OK;
   return record->err;
 }

@@ -4,12 +4,12 @@
 
 #include <sealane/record.h>
 
+/* The record a job is of. */
+static inline struct sl_record *sl_record_of(struct sl_aead_job *job) {
+  return (struct sl_record *)(void *)((uint8_t *)job - offsetof(struct sl_record, job));
+}
+
 /* Turns the verdict on an opened job into the record's results, and returns it. */
 sl_err sl_record_open_finish(struct sl_record *record);
-
-/* The same for a record of either direction; sealed ones have nothing left to do. */
-static inline void sl_record_finish(struct sl_record *record) {
-  record->err = record->is_open ? sl_record_open_finish(record) : SL_OK;
-}
 
 #endif

@@ -32,9 +32,10 @@ struct sl_batch_stats {
 };
 
 struct sl_batch {
-  struct sl_record **records; /* waiting for this run */
-  struct sl_aead_job **jobs;  /* the same, as kernels see them */
-  size_t n_records, cap;
+  struct sl_aead_job *
+      *jobs; /* of records that wait for this run: those to seal from the front, to open from the back */
+  size_t n_records, n_opens; /* all that wait; those to open */
+  size_t cap;
   struct sl_record *lendable;         /* records of the batch's own that connections borrow, free ones linked */
   struct sl_task *tasks, **tasks_end; /* connections to step, in order of waking */
   struct sl_work *works, **works_end; /* key exchanges, signatures */
