@@ -209,6 +209,15 @@ static ALWAYS_INLINE size_t take_sound(struct sl_aead_job *jobs, size_t n, struc
   return n_sound;
 }
 
+/* Almost always none, which is known sooner. */
+static ALWAYS_INLINE size_t count_failed(struct sl_aead_job *const *jobs, size_t n) {
+  unsigned any = SL_OK;
+  size_t n_failed = 0;
+  for (size_t i = 0; i < n; i++) any |= jobs[i]->err;
+  for (size_t i = 0; i < n && any != SL_OK; i++) n_failed += jobs[i]->err != SL_OK;
+  return n_failed;
+}
+
 static ALWAYS_INLINE size_t run(struct sl_aead_job *jobs, size_t n_jobs, bool is_open) {
   size_t n_failed = 0;
   for (size_t n; n_jobs > 0; n_jobs -= n, jobs += n) {
@@ -222,7 +231,7 @@ static ALWAYS_INLINE size_t run(struct sl_aead_job *jobs, size_t n_jobs, bool is
       if (n_sound > 0) sl_aead_jobs_run(sound, n_sound, is_open);
     }
     n_failed += n - n_sound;
-    for (size_t i = 0; i < n_sound && is_open; i++) n_failed += sound[i]->err != SL_OK;
+    if (is_open) n_failed += count_failed(sound, n_sound);
   }
   return n_failed;
 }
