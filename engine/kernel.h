@@ -133,7 +133,8 @@ struct sl_kernel {
   enum sl_algorithm algorithm;
   uint64_t needs; /* SL_CPU() bits */
   /* For kernels that are another library's: called before the known-answer test, under the selection's lock; sets up what
-   * the kernel calls. Returns NULL, or why the kernel cannot be had. NULL when there is nothing to set up. */
+   * the kernel calls. Returns NULL, or why the kernel cannot be had. Such a kernel is had by name alone: it sleeps until it is
+   * named, forced or listed. NULL when there is nothing to set up. */
   const char *(*start)(void);
   /* One of these, by algorithm. */
   struct sl_aead_ops aead[2];  /* AES-GCM: 128, 256; ChaCha20-Poly1305: [0] */

@@ -116,12 +116,19 @@ static sl_err turn_off(struct sl_selection *sel, const char *cpu_off) {
 
 /* ---- one selection ------------------------------------------------------------------------------------------- */
 
-static enum sl_kernel_state try_kernel(struct sl_selection *sel, size_t i) {
-  const struct sl_kernel *kernel = sel->list[i];
-  if ((kernel->needs & ~sel->features) != 0) return SL_KERNEL_CANNOT_RUN;
-  if (kernel->start != NULL) sel->why_not_started[i] = kernel->start();
-  if (sel->why_not_started[i] != NULL) return SL_KERNEL_CANNOT_START;
+static enum sl_kernel_state test_kernel(const struct sl_kernel *kernel) {
   return sl_selftest(kernel) ? SL_KERNEL_GOOD : SL_KERNEL_FAILED_SELFTEST;
+}
+
+static enum sl_kernel_state survey_kernel(const struct sl_selection *sel, const struct sl_kernel *kernel) {
+  if ((kernel->needs & ~sel->features) != 0) return SL_KERNEL_CANNOT_RUN;
+  return kernel->start != NULL ? SL_KERNEL_ASLEEP : test_kernel(kernel);
+}
+
+void sl_selection_wake(struct sl_selection *sel, size_t i) {
+  if (sel->states[i] != SL_KERNEL_ASLEEP) return;
+  sel->why_not_started[i] = sel->list[i]->start();
+  sel->states[i] = sel->why_not_started[i] != NULL ? SL_KERNEL_CANNOT_START : test_kernel(sel->list[i]);
 }
 
 sl_err sl_selection_survey(struct sl_selection *sel, const struct sl_kernel *const *list, uint64_t detected,
@@ -133,7 +140,7 @@ sl_err sl_selection_survey(struct sl_selection *sel, const struct sl_kernel *con
   sel->err = cpu_off != NULL ? turn_off(sel, cpu_off) : SL_OK;
   sel->features = sl_cpu_close(sel->features);
   while (sel->n_kernels < SL_KERNELS_MAX && list[sel->n_kernels] != NULL) {
-    sel->states[sel->n_kernels] = try_kernel(sel, sel->n_kernels);
+    sel->states[sel->n_kernels] = survey_kernel(sel, list[sel->n_kernels]);
     sel->n_kernels++;
   }
   return sel->err;
@@ -155,13 +162,15 @@ static void explain(const struct sl_selection *sel, size_t i, char *out, size_t 
   case SL_KERNEL_FAILED_SELFTEST:
     snprintf(out, cap, "it failed its known-answer test");
     break;
+  case SL_KERNEL_ASLEEP:
   case SL_KERNEL_GOOD:
     break;
   }
 }
 
-void sl_selection_info(const struct sl_selection *sel, size_t i, struct sl_kernel_info *info) {
+void sl_selection_info(struct sl_selection *sel, size_t i, struct sl_kernel_info *info) {
   const struct sl_kernel *kernel = sel->list[i];
+  sl_selection_wake(sel, i);
   memset(info, 0, sizeof *info);
   info->name = kernel->name;
   info->algorithm = sl_algorithm_name(kernel->algorithm);
@@ -186,6 +195,7 @@ sl_err sl_selection_force(struct sl_selection *sel, const char *names, char *why
       return SL_E_KERNEL;
     }
     const struct sl_kernel *kernel = sel->list[i];
+    sl_selection_wake(sel, i);
     if (sel->states[i] != SL_KERNEL_GOOD) {
       char reason[96];
       explain(sel, i, reason, sizeof reason);
@@ -221,7 +231,8 @@ void sl_selection_choose(struct sl_selection *sel) {
 
 /* ---- the library's selection --------------------------------------------------------------------------------- */
 
-/* Written under the lock until is_settled, constant from then on. */
+/* Written under the lock until is_settled, constant from then on but for kernels that are asleep: who asks for one takes the
+ * lock. */
 static struct sl_selection selection;
 static bool is_surveyed, is_forced;
 static atomic_bool is_settled;
@@ -263,13 +274,20 @@ sl_err sl_kernel_chosen(enum sl_algorithm algorithm, const struct sl_kernel **ou
 const struct sl_kernel *sl_kernel_named(const char *name) {
   const struct sl_selection *sel = settled();
   size_t i = find_kernel(sel, (struct name){name, strlen(name)});
-  bool can_run = sel->err != SL_E_KERNEL && i < sel->n_kernels && sel->states[i] == SL_KERNEL_GOOD;
-  return can_run ? sel->list[i] : NULL;
+  if (sel->err == SL_E_KERNEL || i == sel->n_kernels) return NULL;
+  if (sel->list[i]->start != NULL) {
+    pthread_mutex_lock(&lock);
+    sl_selection_wake(&selection, i);
+    pthread_mutex_unlock(&lock);
+  }
+  return sel->states[i] == SL_KERNEL_GOOD ? sel->list[i] : NULL;
 }
 
 size_t sl_kernels_list(struct sl_kernel_info *out, size_t cap) {
   const struct sl_selection *sel = settled();
-  for (size_t i = 0; i < sel->n_kernels && i < cap; i++) sl_selection_info(sel, i, &out[i]);
+  pthread_mutex_lock(&lock);
+  for (size_t i = 0; i < sel->n_kernels && i < cap; i++) sl_selection_info(&selection, i, &out[i]);
+  pthread_mutex_unlock(&lock);
   return sel->n_kernels;
 }
 

@@ -10,7 +10,13 @@ enum {
   SL_KERNEL_WHY_MAX = 160 /* bytes of a reason, NUL included */
 };
 
-enum sl_kernel_state { SL_KERNEL_CANNOT_RUN, SL_KERNEL_CANNOT_START, SL_KERNEL_FAILED_SELFTEST, SL_KERNEL_GOOD };
+enum sl_kernel_state {
+  SL_KERNEL_CANNOT_RUN,
+  SL_KERNEL_ASLEEP, /* has a start() that nobody has had a reason to call */
+  SL_KERNEL_CANNOT_START,
+  SL_KERNEL_FAILED_SELFTEST,
+  SL_KERNEL_GOOD
+};
 
 /* All-zero is a valid empty object: nothing chosen. */
 struct sl_selection {
@@ -30,16 +36,18 @@ struct sl_selection {
 uint64_t sl_cpu_close(uint64_t features);
 
 /* Finds out which kernels of a list can run: the CPU has what they need once cpu_off (names, comma-separated, or NULL) and
- * all that builds on it is taken away, and they pass their known-answer test.
+ * all that builds on it is taken away, and they pass their known-answer test. Those that have a start() stay asleep.
  * errors: SL_E_KERNEL cpu_off names a feature no kernel ever asks for; err and why are set */
 SL_MUST_USE sl_err sl_selection_survey(struct sl_selection *sel, const struct sl_kernel *const *list, uint64_t detected,
                                        const char *cpu_off);
+/* Starts and tests kernel i if it is asleep. */
+void sl_selection_wake(struct sl_selection *sel, size_t i);
 /* Forces kernels by name, comma-separated; after the survey.
  * errors: SL_E_KERNEL unknown, cannot run, or two of one algorithm: nothing is forced; why[0..SL_KERNEL_WHY_MAX) says */
 SL_MUST_USE sl_err sl_selection_force(struct sl_selection *sel, const char *names, char *why);
-/* Chooses: what is forced, else the first that can run. err is SL_E_SELFTEST when an algorithm of the list has none. */
+/* Chooses: what is forced, else the first that can run and is not asleep. err is SL_E_SELFTEST when an algorithm of the list has none. */
 void sl_selection_choose(struct sl_selection *sel);
-/* Row i of sl_kernels_list(). */
-void sl_selection_info(const struct sl_selection *sel, size_t i, struct sl_kernel_info *info);
+/* Row i of sl_kernels_list(); wakes it. */
+void sl_selection_info(struct sl_selection *sel, size_t i, struct sl_kernel_info *info);
 
 #endif

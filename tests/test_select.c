@@ -188,7 +188,7 @@ static struct sl_selection survey(uint64_t cpu, const char *cpu_off) {
   return sel;
 }
 
-static void assert_info(const struct sl_selection *sel, size_t i, const char *name, bool available, bool chosen,
+static void assert_info(struct sl_selection *sel, size_t i, const char *name, bool available, bool chosen,
                         const char *reason) {
   struct sl_kernel_info info;
   sl_selection_info(sel, i, &info);
@@ -303,15 +303,28 @@ static void kernels_that_start(void **state) {
   struct sl_selection sel;
   n_starts = 0;
   assert_int_equal(sl_selection_survey(&sel, starters, CPU, NULL), SL_OK);
-  assert_int_equal(n_starts, 2);
   sl_selection_choose(&sel);
-  assert_ptr_equal(sel.chosen[SL_ALG_AES_GCM], &started);
+  assert_ptr_equal(sel.chosen[SL_ALG_AES_GCM], &sl_kernel_gcm_portable);
+  assert_int_equal(n_starts, 0); /* who does not ask for them by name does not start them */
   assert_info(&sel, 0, "gcm_not_started", false, false, "its library is away");
+  assert_int_equal(n_starts, 1);
   assert_int_equal(sl_selection_force(&sel, "gcm_not_started", why), SL_E_KERNEL);
   assert_string_equal(why, "kernel \"gcm_not_started\" cannot run here: its library is away");
+  assert_int_equal(sl_selection_force(&sel, "gcm_started", why), SL_OK);
+  sl_selection_choose(&sel);
+  assert_ptr_equal(sel.chosen[SL_ALG_AES_GCM], &started);
+  assert_info(&sel, 1, "gcm_started", true, true, "");
+  assert_int_equal(n_starts, 2); /* once each */
   assert_int_equal(sl_selection_survey(&sel, starters, CPU, "avx2"), SL_OK);
-  assert_int_equal(n_starts, 2);
   assert_info(&sel, 0, "gcm_not_started", false, false, "SEALANE_CPU_OFF turns off avx2");
+  assert_int_equal(n_starts, 2);
+  /* The library's own. */
+  assert_int_equal(sl_selection_survey(&sel, sl_kernel_list, sl_cpu_detect(), NULL), SL_OK);
+  sl_selection_choose(&sel);
+  for (size_t i = 0; i < sel.n_kernels; i++) {
+    bool is_asleep = sel.states[i] == SL_KERNEL_ASLEEP, can_run = sel.states[i] != SL_KERNEL_CANNOT_RUN;
+    assert_int_equal(is_asleep, sel.list[i]->start != NULL && can_run);
+  }
 }
 
 /* ---- the library's own selection, in processes of their own -------------------------------------------------- */
