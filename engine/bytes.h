@@ -77,12 +77,17 @@ static inline void sl_wipe(void *p, size_t len) {
 /* Compares len bytes in time that depends on len alone; returns 0 when equal and 1 when they differ. The answer itself
  * is still marked secret: branch on it after sl_declassify(). */
 static inline uint32_t sl_differ(const uint8_t *a, const uint8_t *b, size_t len) {
-  uint32_t acc = 0;
-  for (size_t i = 0; i < len; i++) {
-    acc |= (uint32_t)(a[i] ^ b[i]);
+  uint64_t acc = 0;
+  size_t i = 0;
+  for (; len - i >= 8; i += 8) {
+    acc |= sl_load64_le(a + i) ^ sl_load64_le(b + i);
     __asm__("" : "+r"(acc)); /* keeps the compiler from leaving early */
   }
-  return (acc + 0xffu) >> 8 & 1u;
+  for (; i < len; i++) {
+    acc |= (uint64_t)(a[i] ^ b[i]);
+    __asm__("" : "+r"(acc));
+  }
+  return (uint32_t)((acc | (0 - acc)) >> 63);
 }
 
 #if defined(SEALANE_CT_CHECK)

@@ -10,6 +10,7 @@ void *cipher_new(const struct prov *prov, const struct cipher_kind *kind, size_t
   c->prov = prov;
   c->kind = kind;
   c->text.kept = c->kept;
+  c->text.kept_cap = KEPT_LEN;
   c->text.whole_max = kind->whole_len;
   return c;
 }
@@ -17,17 +18,39 @@ void *cipher_new(const struct prov *prov, const struct cipher_kind *kind, size_t
 void cipher_free(struct cipher *c, size_t size) {
   if (c == NULL) return;
   pipeline_free(c);
+  if (c->text.kept_cap > KEPT_LEN) prov_wipe_free(c->prov, c->text.kept, c->text.kept_cap);
   prov_wipe_free(c->prov, c->text.room, sizeof *c->text.room);
   prov_wipe_free(c->prov, c, size);
+}
+
+/* Memory of its own for a copy of this length, where the context's does not do. */
+static bool make_kept(const struct cipher *c, struct text *t, size_t len) {
+  if (len <= t->kept_cap) return true;
+  size_t cap = (len + KEPT_LEN - 1) / KEPT_LEN * KEPT_LEN;
+  uint8_t *kept = prov_alloc(c->prov, cap);
+  if (kept == NULL) return false;
+  if (t->kept_cap > KEPT_LEN) prov_wipe_free(c->prov, t->kept, t->kept_cap);
+  t->kept = kept;
+  t->kept_cap = (uint16_t)cap;
+  return true;
+}
+
+static bool copy_kept(struct cipher *c, const struct text *from) {
+  c->text.kept = c->kept;
+  c->text.kept_cap = KEPT_LEN;
+  if (from->state != TEXT_WHOLE) return true;
+  if (!make_kept(c, &c->text, from->kept_len)) return false;
+  memcpy(c->text.kept, from->kept, from->kept_len);
+  return true;
 }
 
 void *cipher_dup(const struct cipher *c, size_t size) {
   struct cipher *copy = c != NULL ? prov_alloc(c->prov, size) : NULL;
   if (copy == NULL) return NULL;
   memcpy(copy, c, size);
-  copy->text.kept = copy->kept;
   copy->pipes = NULL;
-  if (text_copy_room(copy, &copy->text) && pipeline_copy(copy, c->pipes)) return copy;
+  bool has_kept = copy_kept(copy, &c->text), has_room = text_copy_room(copy, &copy->text);
+  if (has_kept && has_room && pipeline_copy(copy, c->pipes)) return copy;
   cipher_free(copy, size);
   return NULL;
 }
@@ -144,7 +167,11 @@ static bool lacks_room(const struct cipher *c, const struct text *t, size_t len)
   return c->kind->aead == SL_CHACHA20_POLY1305 && t->room == NULL && sl_stream_wants_room(&t->stream, len);
 }
 
+/* A short text that is gone on with has been worked on twice: where one was, the next ones may be expected to be. */
+enum { EXPECT_MORE_LEN = 128 };
+
 int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
+  if (t->state == TEXT_WHOLE && t->kept_len > EXPECT_MORE_LEN) t->whole_max = EXPECT_MORE_LEN;
   sl_err err = to_stream(c, t);
   if (err != SL_OK) return text_failed(c, err);
   if (lacks_room(c, t, len)) {
@@ -159,6 +186,7 @@ static int more_text(const struct cipher *c, struct text *t, size_t tag_len, uin
                      size_t len) {
   if (len == 0) return 1;
   if (text_may_be_job(c, t, tag_len, out, in, len)) {
+    if (!make_kept(c, t, len)) return 0;
     if (whole_text(c, t, out, in, len)) return 1;
     in = t->kept; /* that is said in the end; until then, the text is what it is */
   }

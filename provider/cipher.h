@@ -36,7 +36,8 @@ struct text {
   uint8_t aad_len; /* bytes kept */
   uint8_t aad[KEPT_AAD_LEN];
   uint16_t kept_len;
-  uint16_t whole_max; /* bytes: a longer text is a stream from the start. As many are at `kept` */
+  uint16_t whole_max; /* bytes: a longer text is a stream from the start */
+  uint16_t kept_cap;  /* bytes at `kept` */
   uint8_t *kept;
 };
 
@@ -62,7 +63,7 @@ struct cipher {
   struct pipes *pipes;          /* pipeline.c's; NULL until there are any */
   size_t tls_pad;               /* bytes that the last tlsaad said a record grows by */
   uint8_t tls_aad[TLS_AAD_LEN]; /* of the next record */
-  uint8_t kept[KEPT_LEN];       /* text's */
+  uint8_t kept[KEPT_LEN];       /* text's, until one is longer */
 };
 
 /* A context of `size` bytes that begins with a struct cipher; NULL after an error was added. */

@@ -405,7 +405,7 @@ static int gcm_open_skey_init(void *ctx, void *skey, const unsigned char *iv, si
 }
 
 #define AES_GCM(bits)                                                                                                  \
-  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE, 128, 2048};                   \
+  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE, 2048, 2048};                  \
   static void *gcm_##bits##_new(void *prov) {                                                                          \
     return gcm_new(prov, &kind_##bits);                                                                                \
   }                                                                                                                    \

@@ -52,7 +52,7 @@ static bool make_kept(const struct cipher *c, struct pipes *pipes, uint16_t len)
   pipes->kept = kept;
   for (size_t i = 0; i < pipes->n_max; i++) {
     pipes->pipe[i].text.kept = kept != NULL ? kept + i * pipes->kept_len : NULL;
-    pipes->pipe[i].text.whole_max = pipes->kept_len;
+    pipes->pipe[i].text.kept_cap = pipes->pipe[i].text.whole_max = pipes->kept_len;
   }
   return kept != NULL || len == 0;
 }
