@@ -48,15 +48,14 @@ static IMB_MGR *new_manager(IMB_ARCH *arch) {
 }
 
 static void version(char *out, size_t cap) {
-  static const char *const names[IMB_ARCH_NUM] = {[IMB_ARCH_NOAESNI] = "noaesni",
-                                                  [IMB_ARCH_SSE] = "sse",
-                                                  [IMB_ARCH_AVX] = "avx",
-                                                  [IMB_ARCH_AVX2] = "avx2",
-                                                  [IMB_ARCH_AVX512] = "avx512"};
+  /* Version 1 has more, for CPUs without AVX2 or AES-NI; version 2 no longer has their names. */
+  static const char *const names[IMB_ARCH_NUM] = {
+      [IMB_ARCH_SSE] = "sse", [IMB_ARCH_AVX2] = "avx2", [IMB_ARCH_AVX512] = "avx512"};
   IMB_ARCH arch = IMB_ARCH_NONE;
   IMB_MGR *mgr = new_manager(&arch);
-  bool known = mgr != NULL && arch < IMB_ARCH_NUM && names[arch] != NULL;
-  snprintf(out, cap, "%s (%s)", imb_get_version_str(), known ? names[arch] : "cannot start");
+  const char *name = arch < IMB_ARCH_NUM ? names[arch] : NULL;
+  if (name == NULL) name = "another architecture";
+  snprintf(out, cap, "%s (%s)", imb_get_version_str(), mgr != NULL ? name : "cannot start");
   if (mgr != NULL) free_mb_mgr(mgr);
 }
 
