@@ -8,6 +8,7 @@ const struct sl_kernel *const sl_kernel_list[] = {
     &sl_kernel_gcm_armv8,
     &sl_kernel_gcm_portable,
     /* ChaCha20-Poly1305 */
+    &sl_kernel_chapoly_neon,
     &sl_kernel_chapoly_portable,
     /* SHA-2 */
     &sl_kernel_sha256_portable,

@@ -4,6 +4,7 @@
 
 #include "engine/kernel.h"
 
+extern const struct sl_kernel sl_kernel_chapoly_neon;
 extern const struct sl_kernel sl_kernel_gcm_armv8;
 extern const struct sl_kernel sl_kernel_gcm_armv8_sha3;
 
