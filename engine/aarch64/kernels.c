@@ -11,7 +11,9 @@ const struct sl_kernel *const sl_kernel_list[] = {
     &sl_kernel_chapoly_neon,
     &sl_kernel_chapoly_portable,
     /* SHA-2 */
+    &sl_kernel_sha256_armv8,
     &sl_kernel_sha256_portable,
+    &sl_kernel_sha512_armv8,
     &sl_kernel_sha512_portable,
     /* X25519 */
     &sl_kernel_x25519_portable,

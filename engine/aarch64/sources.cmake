@@ -6,4 +6,6 @@ set(isa_flags
   gcm_armv8.c "-march=armv8-a+crypto -fno-schedule-insns"
   gcm_armv8_sha3.c "-march=armv8.2-a+crypto+sha3 -fno-schedule-insns"
   kernels.c ""
+  sha256_armv8.c "-march=armv8-a+crypto"
+  sha512_armv8.c "-march=armv8.2-a+sha3"
 )
