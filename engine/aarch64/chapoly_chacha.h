@@ -93,13 +93,17 @@ INLINE void chacha_half(w x[16], unsigned shift, v places) {
   }
 }
 
-/* The end of four blocks: their start is added, and their words go where they belong. */
-INLINE void chacha_end(uint8_t (*stream)[UNIT_LEN], w x[16], const w start[16]) {
+/* The end of four blocks: their start is added, and their words go where they belong. Vector j of x[i..i+3] then has bytes
+ * 4 i .. 4 i + 15 of block j. */
+INLINE void chacha_finish(w x[16], const w start[16]) {
   SL_UNROLL for (unsigned i = 0; i < 16; i += 4) {
     SL_UNROLL for (unsigned j = 0; j < 4; j++) x[i + j] = vaddq_u32(x[i + j], start[i + j]);
     w_transpose(x + i);
-    SL_UNROLL for (unsigned j = 0; j < 4; j++) vst1q_u8(stream[j] + 4 * i, vreinterpretq_u8_u32(x[i + j]));
   }
+}
+
+INLINE void chacha_store(uint8_t (*stream)[UNIT_LEN], const w x[16]) {
+  SL_UNROLL for (unsigned i = 0; i < 16; i++) vst1q_u8(stream[i % 4] + 16 * (i / 4), vreinterpretq_u8_u32(x[i]));
 }
 
 #endif

@@ -2,7 +2,8 @@
  *
  * All jobs of a call are one list of 64-byte units: of each record unit 0, which makes the Poly1305 key, then those of its text.
  * A pass takes the next eight of the list, whatever records they belong to, so that lanes fill however short records are. Its
- * ciphertext is put together, block behind block, and hashed between the rounds of the pass after it:
+ * ciphertext is put together, block behind block, and hashed between the rounds of the pass after it. Inside a long text a pass
+ * has eight units that follow each other; its key stream then goes to the text without a way through memory.
  *
  *     vectors             rounds of pass k, two states of four units | text of pass k
  *     general registers   Poly1305 of the ciphertext of pass k - 1   | tags of records that ended in pass k - 1 */
@@ -46,6 +47,9 @@ struct chapoly_run {
   uint32_t counter; /* of unit 1: 1, but in streams */
   struct chapoly_unit unit[UNITS];
   size_t n_units;
+  const uint8_t *in; /* where all units of the pass follow each other inside a text: the first one's, else NULL */
+  uint8_t *out;
+  bool seal;
   w start[UNITS / LANES][16];
   uint8_t stream[UNITS][UNIT_LEN]; /* key stream */
   uint8_t block[BLOCKS][16];       /* ciphertext, to be hashed */
@@ -56,25 +60,31 @@ struct chapoly_run {
 
 /* ---- a pass -------------------------------------------------------------------------------------------------- */
 
-static size_t n_units_of(const struct sl_aead_job *job) {
+static inline size_t n_units_of(const struct sl_aead_job *job) {
   return 1 + (sl_text_len(job) + UNIT_LEN - 1) / UNIT_LEN;
 }
 
-/* The next units of the list. Lanes that are over repeat the first. */
-static void run_take(struct chapoly_run *run, struct chacha_lane lane[UNITS]) {
-  size_t n = 0;
-  for (; n < UNITS && run->n_jobs > 0; n++) {
-    struct sl_aead_job *job = run->jobs[0];
-    uint32_t counter = run->next == 0 ? 0 : (uint32_t)(run->next - 1) + run->counter;
-    run->unit[n] = (struct chapoly_unit){job, run->next};
-    lane[n] = (struct chacha_lane){job->key->mem, job->nonce, counter};
-    if (++run->next < n_units_of(job)) continue;
+/* The next unit of the list. */
+INLINE struct chapoly_unit run_next(struct chapoly_run *run, size_t n) {
+  struct chapoly_unit unit = {run->jobs[0], run->next};
+  run->next += n;
+  if (run->next == n_units_of(unit.job)) {
     run->next = 0;
     run->jobs++;
     run->n_jobs--;
   }
-  run->n_units = n;
-  for (; n < UNITS; n++) lane[n] = lane[0];
+  return unit;
+}
+
+/* The state of four units before their rounds. */
+static void run_begin_state(struct chapoly_run *run, unsigned s) {
+  struct chacha_lane lane[LANES];
+  for (unsigned i = 0; i < LANES; i++) { /* lanes that are over repeat the first */
+    struct chapoly_unit unit = run->unit[LANES * s + i < run->n_units ? LANES * s + i : 0];
+    uint32_t counter = unit.number == 0 ? 0 : (uint32_t)(unit.number - 1) + run->counter;
+    lane[i] = (struct chacha_lane){unit.job->key->mem, unit.job->nonce, counter};
+  }
+  chacha_begin(run->start[s], lane);
 }
 _Static_assert(offsetof(struct sl_aead_job, nonce) + 16 <= sizeof(struct sl_aead_job), "a nonce is read as one block");
 
@@ -98,6 +108,16 @@ INLINE void place_block(struct chapoly_place *at) {
   at->n_blocks = at->hash->n_blocks;
 }
 
+/* Text under four units of key stream, and its ciphertext to where it waits for Poly1305. */
+INLINE void run_text_by_four(const w x[16], uint8_t *out, const uint8_t *in, uint8_t (*block)[16], bool seal) {
+  SL_UNROLL for (unsigned i = 0; i < 16; i++) {
+    const unsigned off = UNIT_LEN * (i % 4) + 16 * (i / 4);
+    v data = block_load_all(in + off), done = v_xor(data, vreinterpretq_u8_u32(x[i]));
+    block_store_all(out + off, done);
+    block_store_all(block[off / 16], seal ? done : data);
+  }
+}
+
 /* Key stream of n_states states, and Poly1305 of all blocks that wait. */
 INLINE void run_rounds(struct chapoly_run *run, unsigned n_states) {
   w x[UNITS / LANES][16];
@@ -115,7 +135,17 @@ INLINE void run_rounds(struct chapoly_run *run, unsigned n_states) {
     }
   }
   while (at.n_blocks > 0) place_block(&at);
-  SL_UNROLL for (unsigned s = 0; s < n_states; s++) chacha_end(run->stream + LANES * s, x[s], run->start[s]);
+  SL_UNROLL for (unsigned s = 0; s < n_states; s++) {
+    const size_t off = UNIT_LEN * LANES * s;
+    chacha_finish(x[s], run->start[s]);
+    if (run->in == NULL) {
+      chacha_store(run->stream + LANES * s, x[s]);
+    } else if (run->seal) {
+      run_text_by_four(x[s], run->out + off, run->in + off, run->block + off / 16, true);
+    } else {
+      run_text_by_four(x[s], run->out + off, run->in + off, run->block + off / 16, false);
+    }
+  }
 }
 
 PART void run_two_states(struct chapoly_run *run) {
@@ -220,20 +250,59 @@ INLINE void run_units(struct chapoly_run *run, bool seal) {
 
 /* ---- jobs ---------------------------------------------------------------------------------------------------- */
 
+/* Whether the next units are inside a text. */
+INLINE bool run_is_inside(const struct chapoly_run *run) {
+  return run->next > 0 && UNIT_LEN * (run->next - 1 + UNITS) <= run->jobs[0]->len;
+}
+
+/* A pass inside a text, whose hash is the only one then. `is_next`: the pass before was inside it, too. */
+INLINE void run_pass_inside(struct chapoly_run *run, bool is_next, bool seal) {
+  struct chapoly_unit first = run_next(run, UNITS);
+  size_t off = UNIT_LEN * (first.number - 1);
+  run->in = first.job->in + off;
+  run->out = first.job->out + off;
+  if (is_next) {
+    SL_UNROLL for (unsigned s = 0; s < UNITS / LANES; s++) {
+      run->start[s][12] = vaddq_u32(run->start[s][12], vdupq_n_u32(UNITS));
+    }
+  } else {
+    run->n_units = UNITS;
+    for (size_t i = 0; i < UNITS; i++) run->unit[i] = (struct chapoly_unit){first.job, first.number + i};
+    run_begin_state(run, 0);
+    run_begin_state(run, 1);
+  }
+  run_two_states(run);
+  run_tags(run, seal);
+  run->n_blocks = run->hash[0].n_blocks = UNITS * UNIT_LEN / 16;
+  if (off + UNITS * UNIT_LEN == sl_text_len(first.job)) run_lengths(run, first.job);
+  run->hash[1].n_blocks = 0;
+}
+
+/* A pass of whatever comes next. */
+INLINE void run_pass(struct chapoly_run *run, bool seal) {
+  run->in = NULL;
+  for (run->n_units = 0; run->n_units < UNITS && run->n_jobs > 0;) run->unit[run->n_units++] = run_next(run, 1);
+  run_begin_state(run, 0);
+  if (run->n_units > LANES) {
+    run_begin_state(run, 1);
+    run_two_states(run);
+  } else {
+    run_one_state(run);
+  }
+  run_tags(run, seal);
+  run_units(run, seal);
+}
+
 /* All units of the list, and all hashes. */
 INLINE void run_all(struct chapoly_run *run, bool seal) {
-  struct chacha_lane lane[UNITS];
+  run->seal = seal;
   while (run->n_jobs > 0) {
-    run_take(run, lane);
-    chacha_begin(run->start[0], lane);
-    if (run->n_units > LANES) {
-      chacha_begin(run->start[1], lane + LANES);
-      run_two_states(run);
-    } else {
-      run_one_state(run);
+    if (!run_is_inside(run)) {
+      run_pass(run, seal);
+      continue;
     }
-    run_tags(run, seal);
-    run_units(run, seal);
+    run_pass_inside(run, false, seal);
+    while (run->n_jobs > 0 && run_is_inside(run)) run_pass_inside(run, true, seal);
   }
   for (struct chapoly_place at = {run->hash[0].poly, run->hash, run->block[0], run->hash[0].n_blocks}; at.n_blocks > 0;)
     place_block(&at);
