@@ -168,7 +168,8 @@ SHARED const uint8_t *chapoly_solo(struct chapoly_work *w, struct sl_aead_job *j
     if (n_last > 1) n_last = 0;
   } else if (n_last < FEW_BLOCKS && n_last + !has_hash > 0) {
     w->used |= USED_FEW;
-    chacha_few_blocks(w->few, chapoly_secret(job->key), job->nonce, zero, zero + (uint32_t)(n_text - n_last) + 1, 1 + n_last);
+    chacha_few_blocks(w->few, chapoly_secret(job->key), job->nonce, zero, zero + (uint32_t)(n_text - n_last) + 1,
+                      1 + n_last);
     head = w->heads;
   } else {
     n_last = 0;
