@@ -46,25 +46,35 @@ _Static_assert(GROUP_LAST == 9, "gcm_key_stream() has every count");
 /* The text of the vectors that gcm_key_stream() began; the group then holds what GHASH takes. */
 PART void gcm_text(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], size_t n_vecs, ptrdiff_t off,
                    bool seal) {
-  v last_key = v_load_all(r->key + 16 * rounds);
+  const uint8_t *last_key = r->key + 16 * rounds;
   ptrdiff_t inside = (ptrdiff_t)(r->text_len - r->job->tail_len) - V_BYTES;
-  ROLLED for (size_t j = 0; j < n_vecs; j++, off += V_BYTES) {
-    v x = v_load(group[j]);
-    if (off >= 0 && off <= inside) {
-      x = gcm_vec(r, x, last_key, off, seal);
-    } else {
-      x = gcm_edge_vec(r, x, last_key, off, off<0, off> inside ? MAY_END : INSIDE, seal);
-    }
-    if (off == r->aad_off) x = v_xor(x, r->aad);
-    v_store(group[j], x);
+  size_t aad = (size_t)(r->aad_off - off) / V_BYTES, j = 0;
+  for (; j < n_vecs && off <= -V_BYTES; j++, off += V_BYTES) { /* before the text: mask and AAD */
+    if (off > -16 - V_BYTES) r->mask = v_lane(v_aesenclast(v_load(group[j]), v_load_all(last_key)), V_LANES > 1);
+    v_store(group[j], v_zero());
   }
+  while (j < n_vecs) {
+    const uint8_t *in = r->in;
+    uint8_t *out = r->out;
+    for (; j < n_vecs && off >= 0 && off <= inside; j++, off += V_BYTES) {
+      v data = v_load(in + off), done = v_aesenclast(v_load(group[j]), v_xor(data, v_load_all(last_key)));
+      v_store(out + off, done);
+      v_store(group[j], gcm_reversed(v_select(seal, done, data)));
+    }
+    if (j == n_vecs) break;
+    v x = v_load(group[j]);
+    v_store(group[j], gcm_edge_vec(r, x, v_load_all(last_key), off, off<0, off> inside ? MAY_END : INSIDE, seal));
+    j++;
+    off += V_BYTES;
+  }
+  if (aad < n_vecs) v_store(group[aad], v_xor(v_load(group[aad]), r->aad));
 }
 
 /* The products of the last group's positions with their own powers, lanes apart. */
 PART struct gcm_sum gcm_hash_last(const struct gcm_record *r, uint8_t group[][V_BYTES], size_t n_vecs, ptrdiff_t off) {
   struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
   v acc = r->acc;
-  ptrdiff_t n_positions = ((ptrdiff_t)r->text_len + 15 - off) / 16;
+  size_t n_positions = (r->text_len + 15 - (size_t)off) / 16;
   const uint8_t *own = r->key - 16 * n_positions;
   size_t j = 0;
   if (n_vecs >
@@ -105,7 +115,10 @@ PART void gcm_single_job(struct sl_aead_job *job, unsigned rounds, uint8_t group
   struct gcm_record r;
   gcm_begin(&r, job, rounds);
   r.aad_off = V_LANES > 1 ? -LEAD_LEN : -16;
-  done->sum = gcm_single(&r, rounds, group, -LEAD_LEN, seal);
+  struct gcm_sum sum = gcm_single(&r, rounds, group, -LEAD_LEN, seal);
+  done->sum.low = sum.low; /* one by one, in whole vectors, which gcc does not copy a struct by */
+  done->sum.mid = sum.mid;
+  done->sum.high = sum.high;
   gcm_done_with(done, &r);
   gcm_forget(&r);
 }
