@@ -26,12 +26,8 @@ static inline void gcm_long_make(struct gcm_long *l, const struct gcm_record *r,
   ROLLED for (unsigned i = 0; i < rounds - 10; i++, key += 16) v_store(l->more[i], v_load_all(key));
   ROLLED for (unsigned i = 4; i < 9; i++, key += 16) v_store(l->round[i], v_load_all(key));
   v_store(l->last, v_load_all(key));
-  v most = v_load_all(r->key - 16 * N_POWERS);
-  UNROLL for (unsigned j = V_GROUP_LONG; j-- > 0;) {
-    unsigned exponent = V_LANES * (V_GROUP_LONG - j);
-    v h = exponent <= N_POWERS ? v_load_all(r->key - 16 * exponent)
-                               : gcm_reduced(gcm_product(v_load_all(r->key - 16 * (exponent - N_POWERS)), most));
-    v_store(l->power[j], h);
+  UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) {
+    v_store(l->power[j], v_load_all(r->key - 16 * V_LANES * (V_GROUP_LONG - j)));
   }
   ROLLED for (unsigned j = 0; j < V_GROUP_LONG; j += 2) {
     v_store(l->folded[j / 2], gcm_folded_pair(v_load(l->power[j]), v_load(l->power[j + 1])));
@@ -39,7 +35,7 @@ static inline void gcm_long_make(struct gcm_long *l, const struct gcm_record *r,
   v_store(l->turn, gcm_turn());
   v_store(l->poly, gcm_poly());
 }
-_Static_assert(V_LANES *V_GROUP_LONG <= 2 * N_POWERS, "one product makes a power the key does not hold");
+_Static_assert(V_LANES *V_GROUP_LONG <= N_POWERS, "the key has these powers");
 
 /* sl_wipe(): a string instruction takes longer to start than these stores, which compilers would make one of again. */
 static inline void gcm_long_wipe(struct gcm_long *l) {
@@ -196,13 +192,13 @@ PART ptrdiff_t gcm_long_part(struct gcm_record *r, unsigned rounds, uint8_t grou
   off += LONG_LEN;
   size_t n = *n_vecs - V_GROUP_LONG;
   const uint8_t *at = group[0], *next = seal ? r->out : r->in + LONG_LEN;
-  uint32_t counter = r->counter - (GROUP_LAST - V_GROUP_LONG) * V_ALIGN * V_LANES; /* of the vector too many */
+  uint32_t counter = r->counter - (LONG_LAST - V_GROUP_LONG) * V_ALIGN * V_LANES; /* of the vector too many */
   v acc = r->acc;
   if (!seal) {
     acc = gcm_long_hash(l, acc, at);
     at = r->in + off;
   }
-  ROLLED for (; n > GROUP_LAST; n -= V_GROUP_LONG, off += LONG_LEN) {
+  ROLLED for (; n > LONG_LAST; n -= V_GROUP_LONG, off += LONG_LEN) {
     struct gcm_long_aes s = {.r = r, .in = r->in + off, .out = r->out + off, .counter = counter, .rounds = rounds};
     __asm__("" : "+r"(l), "+r"(s.in), "+r"(s.out)); /* keeps the compiler from loading keys once and spilling them */
     s.l = l;

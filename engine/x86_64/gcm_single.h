@@ -6,7 +6,11 @@
 
 #include "engine/x86_64/gcm_template.h"
 
-enum { GROUP_LAST = V_GROUP_LONG + 1 }; /* vectors in the last group at most */
+enum {
+  LONG_LAST = V_GROUP_LONG + 1, /* vectors in a long record's last group at most */
+  /* And in a record that is one group: as many as the key's powers reach, where more do not go faster as a long one. */
+  GROUP_LAST = V_LANES == 1 ? 3 * V_GROUP_LONG + 1 : 2 * V_EXACT + 1,
+};
 
 /* The vectors of a record's head or last group: AES, then GHASH's input. */
 typedef uint8_t gcm_group[GROUP_LAST][V_BYTES] __attribute__((aligned(64)));
@@ -23,25 +27,30 @@ INLINE void gcm_wipe(uint8_t vecs[][V_BYTES], unsigned n) {
 }
 
 INLINE void gcm_key_stream_of(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], unsigned n_vecs) {
-  v x[GROUP_LAST];
+  v x[LONG_LAST];
   gcm_counters(r, 1, x, n_vecs);
   gcm_rounds(r, 1, rounds, x, n_vecs);
   UNROLL for (unsigned j = 0; j < n_vecs; j++) v_store(group[j], x[j]);
 }
 
-/* All rounds of AES but the last for n_vecs vectors, or up to two more. */
+/* All rounds of AES but the last for n_vecs vectors, or up to two more, which the group has room for. */
 PART void gcm_key_stream(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], size_t n_vecs) {
-  if (n_vecs <= 3) {
-    gcm_key_stream_of(r, rounds, group, 3);
-  } else if (n_vecs <= 5) {
-    gcm_key_stream_of(r, rounds, group, 5);
-  } else if (n_vecs <= 7) {
-    gcm_key_stream_of(r, rounds, group, 7);
-  } else {
-    gcm_key_stream_of(r, rounds, group, GROUP_LAST);
+  for (;; n_vecs -= V_GROUP_LONG, group += V_GROUP_LONG) {
+    uint32_t next = r->counter + V_GROUP_LONG * V_LANES;
+    if (n_vecs <= 3) {
+      gcm_key_stream_of(r, rounds, group, 3);
+    } else if (n_vecs <= 5) {
+      gcm_key_stream_of(r, rounds, group, 5);
+    } else if (n_vecs <= 7) {
+      gcm_key_stream_of(r, rounds, group, 7);
+    } else {
+      gcm_key_stream_of(r, rounds, group, LONG_LAST);
+    }
+    if (n_vecs <= LONG_LAST) return;
+    r->counter = next; /* not that of a vector too many */
   }
 }
-_Static_assert(GROUP_LAST == 9, "gcm_key_stream() has every count");
+_Static_assert(LONG_LAST == 9, "gcm_key_stream() has every count");
 
 /* The text of the vectors that gcm_key_stream() began; the group then holds what GHASH takes. */
 PART void gcm_text(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], size_t n_vecs, ptrdiff_t off,
