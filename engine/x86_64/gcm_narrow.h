@@ -13,7 +13,7 @@ struct gcm_long {
   uint8_t folded[V_GROUP_LONG / 2][V_BYTES];                  /* gcm_folded_pair() of two of those */
   uint8_t turn[V_BYTES], poly[V_BYTES];                       /* of gcm_reversed() and gcm_reduced() */
   uint32_t word;                                              /* gcm_long_counter() */
-} __attribute__((aligned(64)));
+} __attribute__((aligned(128)));
 
 /* Both halves of a added, and both of b, side by side. */
 INLINE v gcm_folded_pair(v a, v b) {
@@ -39,11 +39,12 @@ _Static_assert(V_LANES *V_GROUP_LONG <= N_POWERS, "the key has these powers");
 
 /* sl_wipe(): a string instruction takes longer to start than these stores, which compilers would make one of again. */
 static inline void gcm_long_wipe(struct gcm_long *l) {
-  ROLLED for (uint8_t *p = (uint8_t *)l, *end = p + sizeof *l; p < end; p += V_BYTES) {
-    v_store(p, v_zero());
+  ROLLED for (uint8_t *p = (uint8_t *)l, *end = p + sizeof *l; p < end; p += 4 * V_BYTES) {
+    UNROLL for (unsigned i = 0; i < 4; i++) v_store(p + i * V_BYTES, v_zero());
     sl_wipe(p, 0);
   }
 }
+_Static_assert(sizeof(struct gcm_long) % (4 * V_BYTES) == 0, "four vectors are erased at a time");
 
 /* AES of a full group, an operation at a time: GHASH of another group has its own between them. */
 struct gcm_long_aes {
