@@ -91,29 +91,34 @@ static inline v v_clmul_hl(v a, v b) {
   return _mm256_clmulepi64_epi128(a, b, 0x01);
 }
 
-/* How many bytes of [from,to) lie in the half that begins at `base`, counted from its start. */
-static inline size_t v_half(size_t from, size_t to, size_t base) {
-  if (to <= base || from >= base + 16 || from >= to) return 0;
-  return to - base < 16 ? to - base : 16;
-}
 /* Bytes [from,to) of the vector at p, zeros elsewhere; nothing else is read. to <= from: all zeros. Spans begin at a
- * lane. */
+ * lane, and so only their last lane is not whole. */
 static inline v v_load_span(const uint8_t *p, size_t from, size_t to) {
   if (from == 0 && to >= V_BYTES) return v_load(p);
-  size_t low = v_half(from, to, 0), high = v_half(from, to, 16);
-  return _mm256_set_m128i(block_load((const uint8_t *)((uintptr_t)p + 16), high), block_load(p, low));
+  if (from >= to) return v_zero();
+  size_t last = to > 16 ? 16 : 0;
+  __m128i x = block_load((const uint8_t *)((uintptr_t)p + last), to - last);
+  if (last == 0) return v_low(x);
+  return _mm256_set_m128i(x, from == 0 ? block_load_all(p) : _mm_setzero_si128());
 }
 static inline void v_store_span(uint8_t *p, size_t from, size_t to, v x) {
   if (from == 0 && to >= V_BYTES) {
     v_store(p, x);
-    return;
+  } else if (from < to) {
+    size_t last = to > 16 ? 16 : 0;
+    if (last > from) block_store_all(p, _mm256_castsi256_si128(x));
+    block_store((uint8_t *)((uintptr_t)p + last), to - last,
+                last == 0 ? _mm256_castsi256_si128(x) : _mm256_extracti128_si256(x, 1));
   }
-  block_store(p, v_half(from, to, 0), _mm256_castsi256_si128(x));
-  block_store((uint8_t *)((uintptr_t)p + 16), v_half(from, to, 16), _mm256_extracti128_si256(x, 1));
+}
+/* ff in the first n bytes, 0 <= n <= V_BYTES. */
+static inline v v_mask(size_t n) {
+  const v places = _mm256_set_epi8(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11,
+                                   10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  return _mm256_cmpgt_epi8(_mm256_set1_epi8((char)n), places);
 }
 static inline v v_keep_span(v x, size_t from, size_t to) {
-  v mask = _mm256_set_m128i(block_mask(v_half(from, to, 16)), block_mask(v_half(from, to, 0)));
-  return _mm256_and_si256(x, mask);
+  return _mm256_andnot_si256(v_mask(from), _mm256_and_si256(v_mask(to), x));
 }
 /* a with bytes [from,to) of b; where there are any, a is zero outside them. */
 static inline v v_take_span(v a, v b, size_t from, size_t to) {
@@ -124,9 +129,7 @@ static inline v v_select(bool first, v a, v b) {
 }
 /* Sets byte `at` (0..V_BYTES-1), which was zero. */
 static inline v v_put_byte(v x, size_t at, uint8_t b) {
-  __m128i block = block_put_byte(_mm_setzero_si128(), at % 16, b);
-  v there = at < 16 ? _mm256_zextsi128_si256(block) : _mm256_set_m128i(block, _mm_setzero_si128());
-  return _mm256_or_si256(x, there);
+  return _mm256_or_si256(x, v_keep_span(_mm256_set1_epi8((char)b), at, at + 1));
 }
 static inline uint8_t v_byte(v x, size_t at) {
   return block_byte(at < 16 ? _mm256_castsi256_si128(x) : _mm256_extracti128_si256(x, 1), at % 16);
