@@ -81,12 +81,17 @@
   CHACHA_ASM_OP("vpxord", a, d)                                                                                        \
   CHACHA_ASM_OP("vpxord", other_a, other_d) CHACHA_ASM_ROTATE(bits, d) CHACHA_ASM_ROTATE(bits, other_d)
 #define CHACHA_ASM_ADD(i) "vpaddd 64*" #i "(%[start]), %%zmm" #i ", %%zmm" #i "\n\t"
-/* Words a and b = a + 1 of a state to pairs; `at` is where those go, as bytes. All registers are taken: b waits there. */
-#define CHACHA_ASM_STORE(a, b, at)                                                                                     \
+/* Words a and b = a + 1 of a state to pairs; `at` is where those go, as bytes. At first all registers are taken, and b waits
+ * there; once words 0 and 1 are gone, there is a register. */
+#define CHACHA_ASM_STORE_FIRST(a, b, at)                                                                               \
   "vmovdqa64 %%zmm" #b ", " #at "(%[out])\n\t"                                                                         \
   "vpunpckhdq %%zmm" #b ", %%zmm" #a ", %%zmm" #b "\n\t"                                                               \
   "vpunpckldq " #at "(%[out]), %%zmm" #a ", %%zmm" #a "\n\t"                                                           \
   "vmovdqa64 %%zmm" #b ", 128+" #at "(%[out])\n\tvmovdqa64 %%zmm" #a ", " #at "(%[out])\n\t"
+#define CHACHA_ASM_STORE(a, b, at)                                                                                     \
+  "vpunpckldq %%zmm" #b ", %%zmm" #a ", %%zmm0\n\t"                                                                    \
+  "vpunpckhdq %%zmm" #b ", %%zmm" #a ", %%zmm" #a "\n\t"                                                               \
+  "vmovdqa64 %%zmm0, " #at "(%[out])\n\tvmovdqa64 %%zmm" #a ", 128+" #at "(%[out])\n\t"
 
 /* Eight double rounds, each with four blocks of text. */
 #define CHACHA_ASM_WITH_TEXT(label, XOR)                                                                               \
@@ -136,7 +141,7 @@ SHARED void chacha_two_states(v *out, const v *start, const v *first, v *stream,
     "jmp 2b\n"
     "3:\n\t"
     CHACHA_ASM_ALL(CHACHA_ASM_ADD)
-    CHACHA_ASM_STORE(0, 1, 0) CHACHA_ASM_STORE(2, 3, 256) CHACHA_ASM_STORE(4, 5, 512) CHACHA_ASM_STORE(6, 7, 768)
+    CHACHA_ASM_STORE_FIRST(0, 1, 0) CHACHA_ASM_STORE(2, 3, 256) CHACHA_ASM_STORE(4, 5, 512) CHACHA_ASM_STORE(6, 7, 768)
     CHACHA_ASM_STORE(8, 9, 1024) CHACHA_ASM_STORE(10, 11, 1280) CHACHA_ASM_STORE(12, 13, 1536)
     CHACHA_ASM_STORE(14, 15, 1792)
     CHACHA_ASM_STORE(16, 17, 64) CHACHA_ASM_STORE(18, 19, 320) CHACHA_ASM_STORE(20, 21, 576)
