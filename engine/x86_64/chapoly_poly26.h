@@ -18,6 +18,7 @@ enum {
   /* What records cost (chapoly_template.h), by measurement. */
   COST_POLY = 3,
   COST_SOLO = 5,
+  COST_FEW = 5,
   COST_GROUP = 2,
 };
 #define POLY_UNROLL _Pragma("GCC unroll 1") /* products that are merged */

@@ -24,7 +24,8 @@ enum {
   POLY_SIDE = 2,      /* vectors of a group side by side */
   /* What records cost (chapoly_template.h), by measurement. */
   COST_POLY = 1,
-  COST_SOLO = 8,
+  COST_SOLO = 7,
+  COST_FEW = 4,
   COST_GROUP = 5,
 };
 #define POLY_UNROLL UNROLL /* products that are merged */

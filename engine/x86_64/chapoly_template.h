@@ -494,9 +494,12 @@ INLINE size_t chapoly_n_blocks(const struct sl_aead_job *job) {
 }
 
 /* What records cost whose longest has so many blocks of text: one alone, and a group, which costs as much however few records
- * it has. A state is 4; COST_POLY its text's Poly1305, COST_SOLO and COST_GROUP what there is besides. */
+ * it has. A state is 4, a few blocks 3; COST_POLY its text's Poly1305, COST_SOLO and COST_GROUP what there is besides. COST_FEW
+ * is a record without a state. */
 INLINE size_t chapoly_solo_cost(size_t n_blocks) {
-  return 4 * ((n_blocks + W_LANES) / W_LANES) + COST_POLY * n_blocks / W_LANES + COST_SOLO;
+  if (n_blocks < FEW_BLOCKS) return COST_FEW + n_blocks / 2;
+  size_t last = n_blocks % W_LANES < FEW_BLOCKS ? 3 : 4;
+  return 4 * (n_blocks / W_LANES) + last + COST_POLY * n_blocks / W_LANES + COST_SOLO;
 }
 INLINE size_t chapoly_group_cost(size_t n_blocks, size_t width) {
   return (4 + COST_POLY) * (((n_blocks + 1) * width + W_LANES - 1) / W_LANES) + COST_GROUP + width / W_LANES;
