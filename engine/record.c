@@ -181,12 +181,12 @@ sl_err sl_record_open(struct sl_record *record, struct sl_record_key *key, const
 
 /* The content type is the last byte that is not zero (5.4). How much padding there was shows in the time this takes, as
  * it does in every peer; the RFC leaves it to the sender to pad where that matters. */
-sl_err sl_record_open_finish(struct sl_record *record) {
+sl_err sl_record_open_finish_rest(struct sl_record *record) {
   const struct sl_aead_job *job = &record->job;
   if (job->err != SL_OK) return job->err;
   size_t len = job->len;
   uint8_t type = job->tail;
-  sl_declassify(&type, 1); /* types and lengths are public */
+  sl_declassify(&type, 1);
   while (type == 0 && len > 0) {
     type = job->out[--len];
     sl_declassify(&type, 1);
