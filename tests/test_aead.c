@@ -866,6 +866,133 @@ static void keys(void **state) {
   sl_aead_key_wipe(NULL);
 }
 
+/* ---- one unlike the others ------------------------------------------------------------------------------------ */
+
+/* What can set a job apart from others of a call, soundly or not. */
+enum unlike {
+  NO_KEY,
+  EMPTY_KEY,
+  OTHER_KEY,
+  NO_IN,
+  NO_OUT,
+  NO_AAD,
+  NO_TAG,
+  EMPTY_AAD,
+  SHORTER,
+  TOO_LONG,
+  TWO_TAILS,
+  IN_IN_OUT,
+  IN_PLACE,
+  AAD_IN_OUT,
+  TAG_IN_OUT,
+  TAG_APART,
+  N_UNLIKE
+};
+enum { ALIKE = 12, ALIKE_LEN = 24, ALIKE_WIRE = 40, ALIKE_TAG = 96, ALIKE_ROOM = 128 };
+
+static void make_unlike(struct sl_aead_job *job, enum unlike what, uint8_t *room, const struct sl_aead_key keys[3]) {
+  switch (what) {
+  case NO_KEY:
+    job->key = NULL;
+    break;
+  case EMPTY_KEY:
+    job->key = &keys[2];
+    break;
+  case OTHER_KEY:
+    job->key = &keys[1];
+    break;
+  case NO_IN:
+    job->in = NULL;
+    break;
+  case NO_OUT:
+    job->out = NULL;
+    break;
+  case NO_AAD:
+    job->aad = NULL;
+    break;
+  case NO_TAG:
+    job->tag = NULL;
+    break;
+  case EMPTY_AAD:
+    job->aad_len = 0;
+    break;
+  case SHORTER:
+    job->len--;
+    break;
+  case TOO_LONG:
+    job->len = SL_AEAD_TEXT_MAX + 1;
+    break;
+  case TWO_TAILS:
+    job->tail_len = 2;
+    break;
+  case IN_IN_OUT:
+    job->in = job->out + 1;
+    break;
+  case IN_PLACE:
+    job->in = job->out;
+    break;
+  case AAD_IN_OUT:
+    job->aad = job->out + job->len - 1;
+    break;
+  case TAG_IN_OUT:
+    job->tag = job->out + 1;
+    break;
+  case TAG_APART:
+    memcpy(room + ALIKE_TAG, job->tag, SL_AEAD_TAG_LEN);
+    job->tag = room + ALIKE_TAG;
+    break;
+  case N_UNLIKE:
+    break;
+  }
+}
+
+/* Jobs that are alike but for one, in every place, in every way: together they do what each does alone. */
+static void unlike_among_alike(void **state) {
+  (void)state;
+  static uint8_t rooms[ALIKE][ALIKE_ROOM], before[ALIKE][ALIKE_ROOM], alone[ALIKE][ALIKE_ROOM];
+  const struct sl_aead_key keys[3] = {key_of(&kernels[0]), key_of(&kernels[n_kernels - 1])};
+  size_t n_done = 0;
+  for (size_t round = 0; round < 2 * N_UNLIKE * ALIKE; round++) {
+    bool is_open = round % 2;
+    size_t at = round / 2 % ALIKE, n_failed = 0;
+    enum unlike what = round / 2 / ALIKE;
+    struct sl_aead_job jobs[ALIKE];
+    sl_err errs[ALIKE];
+    for (size_t j = 0; j < ALIKE; j++) {
+      uint8_t *wire = rooms[j] + ALIKE_WIRE;
+      memcpy(rooms[j], text + j, ALIKE_WIRE);
+      jobs[j] = (struct sl_aead_job){.key = keys,
+                                     .aad = wire,
+                                     .in = rooms[j],
+                                     .out = wire + 5,
+                                     .tag = wire + 5 + ALIKE_LEN,
+                                     .len = ALIKE_LEN,
+                                     .aad_len = 5};
+      if (is_open) {
+        assert_int_equal(sl_aead_seal(&jobs[j], 1), 0);
+        jobs[j].in = wire + 5;
+        jobs[j].out = rooms[j];
+      }
+    }
+    make_unlike(&jobs[at], what, rooms[at], keys);
+    memcpy(before, rooms, sizeof rooms);
+    for (size_t j = 0; j < ALIKE; j++) {
+      n_failed += is_open ? sl_aead_open(&jobs[j], 1) : sl_aead_seal(&jobs[j], 1);
+      errs[j] = jobs[j].err;
+      jobs[j].err = SL_E_PENDING;
+    }
+    memcpy(alone, rooms, sizeof rooms);
+    memcpy(rooms, before, sizeof rooms);
+    assert_int_equal(is_open ? sl_aead_open(jobs, ALIKE) : sl_aead_seal(jobs, ALIKE), n_failed);
+    for (size_t j = 0; j < ALIKE; j++) assert_int_equal(jobs[j].err, errs[j]);
+    assert_memory_equal(rooms, alone, sizeof rooms);
+    assert_in_range(n_failed, 0, 1);
+    n_done += n_failed == 0;
+  }
+  assert_int_equal(n_done,
+                   (5 + 1) * ALIKE); /* seals: OTHER_KEY, EMPTY_AAD, SHORTER, IN_PLACE, TAG_APART; opens: that */
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_length),        cmocka_unit_test(every_aad_length),
@@ -876,6 +1003,7 @@ int main(void) {
       cmocka_unit_test(allowed_nulls),       cmocka_unit_test(overlaps),
       cmocka_unit_test(unsound_among_sound), cmocka_unit_test(keys),
       cmocka_unit_test(short_check_agrees),  cmocka_unit_test(refused_on_the_wire),
+      cmocka_unit_test(unlike_among_alike),
   };
   say_what_is_missing();
   return cmocka_run_group_tests(tests, setup, NULL);
