@@ -109,6 +109,41 @@ static void test_cut_anywhere(void **state) {
   each_kernel(cut_anywhere);
 }
 
+/* A piece of any number of blocks, and of some more bytes, from any counter on: where kernels change from one way of doing
+ * them to another. */
+static void every_place(const struct aead_kernel *k) {
+  static struct text t;
+  static uint8_t buffer[TEXT_MAX];
+  fill_random(t.secret, sizeof t.secret, 5);
+  fill_random(t.nonce, 12, 6);
+  struct sl_aead_key key = make_key(k, t.secret);
+  for (size_t before = 0; before <= 16; before++) {
+    for (size_t n = 1; n <= 70; n++) {
+      t.len = 16 * (before + n) + (before + n) % 16;
+      fill_random(t.plain, t.len, 100 * before + n);
+      seal_by_job(&t, &key);
+      for (int is_open = 0; is_open < 2; is_open++) {
+        struct sl_stream s;
+        const uint8_t *from = is_open ? t.sealed : t.plain;
+        uint8_t tag[16];
+        assert_int_equal(sl_stream_start(&s, &key, t.nonce, 12), SL_OK);
+        assert_int_equal(sl_stream_text(&s, &key, NULL, buffer, from, 16 * before, is_open), SL_OK);
+        assert_int_equal(
+            sl_stream_text(&s, &key, NULL, buffer + 16 * before, from + 16 * before, t.len - 16 * before, is_open),
+            SL_OK);
+        assert_memory_equal(buffer, is_open ? t.plain : t.sealed, t.len);
+        sl_stream_tag(&s, &key, NULL, tag);
+        assert_memory_equal(tag, t.tag, 16);
+      }
+    }
+  }
+}
+
+static void test_every_place(void **state) {
+  (void)state;
+  each_kernel(every_place);
+}
+
 /* Nonces that are not 96 bits long, whose counters may begin anywhere and go round: only libcrypto has these. */
 static void any_nonce(const struct aead_kernel *k) {
   static struct text t;
@@ -267,9 +302,10 @@ static void test_refuses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cut_anywhere),       cmocka_unit_test(test_any_nonce),
-      cmocka_unit_test(test_counter_goes_round), cmocka_unit_test(test_longest),
-      cmocka_unit_test(test_stays_inside),       cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_every_place),
+      cmocka_unit_test(test_any_nonce),    cmocka_unit_test(test_counter_goes_round),
+      cmocka_unit_test(test_longest),      cmocka_unit_test(test_stays_inside),
+      cmocka_unit_test(test_refuses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
