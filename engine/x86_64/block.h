@@ -13,6 +13,13 @@ static inline void block_store_all(uint8_t *p, __m128i x) {
   _mm_storeu_si128((__m128i *)p, x);
 }
 
+/* 12 bytes, and zeros. By words, which is how they may have been written a moment ago: a load that needs two stores waits
+ * until they have left the CPU's buffer, and with it everything that the load begins. */
+static inline __m128i block_load_nonce(const uint8_t *p) {
+  __m128i x = _mm_cvtsi32_si128((int)sl_load32_le(p));
+  return _mm_insert_epi32(_mm_insert_epi32(x, (int)sl_load32_le(p + 4), 1), (int)sl_load32_le(p + 8), 2);
+}
+
 /* ff in the first n bytes, 0 <= n <= 16. */
 static inline __m128i block_mask(size_t n) {
   const __m128i places = _mm_set_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);

@@ -1,6 +1,5 @@
-/* gcm_single.h - records through gcm_template.h one at a time, at every width: those that find no company, long ones, and
- * pieces of streams. A record's ends go through memory, vector by vector, in loops of which there is one copy; what runs
- * long is gcm_long_part(). */
+/* gcm_single.h - records through gcm_template.h one at a time, and pieces of streams, where vectors have no masks. A record's ends go
+ * through memory, vector by vector, in loops of which there is one copy; what runs long is gcm_long_part(). */
 #ifndef SEALANE_ENGINE_X86_64_GCM_SINGLE_H
 #define SEALANE_ENGINE_X86_64_GCM_SINGLE_H
 
@@ -130,6 +129,34 @@ PART void gcm_single_job(struct sl_aead_job *job, unsigned rounds, uint8_t group
   done->sum.high = sum.high;
   gcm_done_with(done, &r);
   gcm_forget(&r);
+}
+
+/* A block in the given lane, zeros in the others. */
+INLINE v gcm_in_lane(__m128i block, size_t lane) {
+  uint8_t vec[V_BYTES] = {0};
+  block_store_all(vec + 16 * lane, block);
+  return v_load(vec);
+}
+
+/* Whole blocks of a piece of a stream (gcm_stream.h), len > 0 bytes: takes and returns the hash as SP 800-38D writes it. Positions
+ * begin at the last multiple of an aligned group. */
+PART __m128i gcm_piece(struct sl_aead_job *piece, unsigned rounds, uint32_t counter, __m128i nonce, __m128i hash,
+                       bool seal) {
+  struct gcm_record r = {
+      .job = piece, .in = piece->in, .out = piece->out, .key = gcm_key_mem(piece->key, rounds), .text_len = piece->len};
+  gcm_group group;
+  size_t lead = counter % (V_ALIGN * V_LANES);
+  ptrdiff_t off = -16 * (ptrdiff_t)lead;
+  gcm_set_nonce(&r, nonce);
+  r.counter = counter - (uint32_t)lead;
+  r.aad = gcm_in_lane(v_lane(gcm_reversed(v_low(hash)), 0), lead % V_LANES);
+  r.aad_off = off + V_BYTES * (ptrdiff_t)(lead / V_LANES);
+  r.acc = v_zero();
+  v sum[V_LANES] = {gcm_reduced(gcm_single(&r, rounds, group, off, seal))};
+  UNROLL for (unsigned i = 1; i < V_LANES; i++) sum[i] = v_zero();
+  gcm_wipe(group, GROUP_LAST);
+  gcm_forget(&r);
+  return v_lane(gcm_reversed(v_sum_lanes(sum)), 0);
 }
 
 #endif

@@ -1,12 +1,10 @@
-/* gcm_stream.h - AES-GCM of texts in pieces (engine/stream.h) for x86, at every width. A piece is a record (gcm_single.h)
- * whose positions begin at a counter other than 0: at the last multiple of an aligned group, so that up to a group's
- * positions lie before the text, as the mask and the AAD do at the head of a record. The hash so far is added to the
- * first block of the piece. What is less than a block at a piece's end is done on its own. */
+/* gcm_stream.h - AES-GCM of texts in pieces (engine/stream.h) for x86, at every width. Whole blocks of a piece go the way of records
+ * (gcm_piece()), with the hash so far added to the first; what is less than a block at a piece's end is done on its own. */
 #ifndef SEALANE_ENGINE_X86_64_GCM_STREAM_H
 #define SEALANE_ENGINE_X86_64_GCM_STREAM_H
 
 #include "engine/stream.h"
-#include "engine/x86_64/gcm_single.h"
+#include "engine/x86_64/gcm_template.h"
 
 INLINE unsigned gcm_stream_rounds(const struct sl_aead_key *key) {
   return key->ops->aead == SL_AES_256_GCM ? 14 : 10;
@@ -28,13 +26,6 @@ static void gcm_stream_start(struct sl_stream *s, const struct sl_aead_key *key)
   block_store_all((uint8_t *)&s->hash[2], gcm_stream_block(s, key));
 }
 
-/* A block in the given lane, zeros in the others. */
-INLINE v gcm_in_lane(__m128i block, size_t lane) {
-  uint8_t vec[V_BYTES] = {0};
-  block_store_all(vec + 16 * lane, block);
-  return v_load(vec);
-}
-
 /* AAD is short, or in large pieces rare: a block at a time. */
 static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
   const v h = v_low(block_load_all(gcm_key_mem(key, gcm_stream_rounds(key)) - 16));
@@ -48,23 +39,11 @@ static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key
 /* Whole blocks, len > 0 bytes. */
 PART void gcm_stream_blocks(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
                             size_t len, bool seal) {
-  const unsigned rounds = gcm_stream_rounds(key);
-  struct sl_aead_job none = {0};
-  struct gcm_record r = {.job = &none, .in = in, .out = out, .key = gcm_key_mem(key, rounds), .text_len = len};
-  gcm_group group;
-  size_t lead = s->counter % (V_ALIGN * V_LANES);
-  ptrdiff_t off = -16 * (ptrdiff_t)lead;
-  gcm_set_nonce(&r, _mm_and_si128(block_load_all(s->nonce), block_mask(SL_AEAD_NONCE_LEN)));
-  r.counter = s->counter - (uint32_t)lead;
-  r.aad = gcm_in_lane(v_lane(gcm_reversed(v_low(block_load_all((const uint8_t *)s->hash))), 0), lead % V_LANES);
-  r.aad_off = off + V_BYTES * (ptrdiff_t)(lead / V_LANES);
-  r.acc = v_zero();
-  v sum[V_LANES] = {gcm_reduced(gcm_single(&r, rounds, group, off, seal))};
-  UNROLL for (unsigned i = 1; i < V_LANES; i++) sum[i] = v_zero();
-  block_store_all((uint8_t *)s->hash, v_lane(gcm_reversed(v_sum_lanes(sum)), 0));
+  struct sl_aead_job piece = {.key = key, .in = in, .out = out, .len = len};
+  __m128i hash = block_load_all((const uint8_t *)s->hash);
+  hash = gcm_piece(&piece, gcm_stream_rounds(key), s->counter, block_load_nonce(s->nonce), hash, seal);
+  block_store_all((uint8_t *)s->hash, hash);
   s->counter += (uint32_t)(len / 16);
-  gcm_wipe(group, GROUP_LAST);
-  gcm_forget(&r);
 }
 
 /* Less than a block. */

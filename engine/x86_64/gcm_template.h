@@ -19,9 +19,8 @@
  * the lanes are added (that takes a full vector in the last group: the lanes of the sum so far lie on its positions). That
  * sum, the step with the lengths and the tag are done for V_LANES records together (gcm_finish).
  *
- * Here is what all share. How records go through it: one at a time in gcm_single.h, which pieces of streams (gcm_stream.h)
- * use as well, with the long part of each family of widths in gcm_wide.h and gcm_narrow.h; several side by side in
- * gcm_wide.h; one a lane in gcm_lanes.h. */
+ * That is the way of narrow vectors, one record at a time (gcm_single.h, gcm_narrow.h); pieces of streams (gcm_stream.h) go it as
+ * well. Wide ones go straight through registers (gcm_solo.h), or hold a record a lane (gcm_lanes.h). Here is what all share. */
 #ifndef SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 #define SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 

@@ -11,7 +11,6 @@ enum {
   V_BYTES = 64,
   V_GROUP = 4,      /* vectors that gcm_template.h takes together */
   V_GROUP_LONG = 8, /* the same in long records */
-  V_LONG_MIN = 48,  /* vectors that make a record long */
   V_ALIGN = 4,      /* vectors whose counters are one and their positions: gcm_counters() */
   V_SCHOOLBOOK = 1, /* products by four multiplications rather than three: docs/kernels.md */
 };
@@ -36,6 +35,10 @@ static inline v v_all(__m128i x) {
 static inline v v_low(__m128i x) {
   return _mm512_zextsi128_si512(x);
 }
+/* The same in lane 1. */
+static inline v v_in_lane_1(__m128i x) {
+  return _mm512_zextsi256_si512(_mm256_inserti128_si256(_mm256_setzero_si256(), x, 1));
+}
 static inline v v_load_all(const uint8_t *p) {
   return _mm512_broadcast_i32x4(block_load_all(p));
 }
@@ -56,6 +59,12 @@ static inline v v_shift8(v x) {
 }
 static inline v v_shuffle(v x, v places) {
   return _mm512_shuffle_epi8(x, places);
+}
+/* Counters: the last 32 bits of lane i are first + i, as bytes in big-endian order, and the others zeros. */
+static inline v v_count(uint32_t first) {
+  v number =
+      _mm512_add_epi32(_mm512_set1_epi32((int)first), _mm512_set_epi32(3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0));
+  return v_shuffle(number, v_all(_mm_set_epi8(12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)));
 }
 /* Swaps the 64-bit halves of every lane. */
 static inline v v_swap(v x) {
@@ -102,6 +111,50 @@ static inline void v_store_span(uint8_t *p, size_t from, size_t to, v x) {
 static inline v v_take_span(v a, v b, size_t from, size_t to) {
   return _mm512_mask_mov_epi8(a, v_span_mask(from, to), b);
 }
+
+/* The end of a function that was given vectors: compilers take it that who passed them goes on with them, and leave it to him to
+ * clear the upper halves, which would slow down code without AVX; but he has left already where this was his last call. */
+static inline void v_leave(void) {
+  _mm256_zeroupper();
+}
+
+/* Bytes chosen by a mask, for where there are several of a length. */
+typedef __mmask64 v_mask;
+static inline v v_all_bytes(uint8_t b) {
+  return _mm512_set1_epi8((char)b);
+}
+static inline v_mask v_below(v a, v b) {
+  return _mm512_cmplt_epu8_mask(a, b);
+}
+static inline v_mask v_up_to(v a, v b) {
+  return _mm512_cmple_epu8_mask(a, b);
+}
+static inline v_mask v_equal(v a, v b) {
+  return _mm512_cmpeq_epu8_mask(a, b);
+}
+static inline v_mask v_mask_or(v_mask a, v_mask b) {
+  return _kor_mask64(a, b);
+}
+/* Bytes from `from` on, less than V_BYTES. */
+static inline v_mask v_mask_from(size_t from) {
+  return _cvtu64_mask64(~UINT64_C(0) << from);
+}
+/* a, where not chosen; nothing else is read. */
+static inline v v_merge_where(v a, v_mask where, const uint8_t *p) {
+  return _mm512_mask_loadu_epi8(a, where, p);
+}
+static inline void v_store_where(uint8_t *p, v_mask where, v x) {
+  _mm512_mask_storeu_epi8(p, where, x);
+}
+/* a, and b where chosen. */
+static inline v v_take_where(v a, v_mask where, v b) {
+  return _mm512_mask_mov_epi8(a, where, b);
+}
+/* x with lane 0 replaced. */
+static inline v v_set_low(v x, __m128i block) {
+  return _mm512_inserti32x4(x, block, 0);
+}
+
 /* Compilers blend by a mask of ones, too, and would spend a port on it. */
 static inline v v_select(bool first, v a, v b) {
   if (__builtin_constant_p(first)) return first ? a : b;
