@@ -419,7 +419,7 @@ INLINE void gcm_solo_job(struct sl_aead_job *job, unsigned rounds, bool seal) {
   if (__builtin_expect(job->aad_len > 16, 0)) {
     gcm_solo_much_aad(job, rounds, seal);
   } else {
-    gcm_solo_with(job, rounds, v_load_span(gcm_at(job->aad, -16), 16, 16 + job->aad_len), seal);
+    gcm_solo_with(job, rounds, v_in_lane_1(block_load(job->aad, job->aad_len)), seal);
   }
 }
 
