@@ -3,7 +3,7 @@
 #ifndef SEALANE_ENGINE_X86_64_GCM_NARROW_H
 #define SEALANE_ENGINE_X86_64_GCM_NARROW_H
 
-#include "engine/x86_64/gcm_single.h"
+#include "engine/x86_64/gcm_short.h"
 
 /* What a long record's groups need, spread over all lanes beforehand: on Zen a load that spreads costs a vector pipe, a
  * plain one does not (docs/kernels.md). */
@@ -216,15 +216,24 @@ PART ptrdiff_t gcm_long_part(struct gcm_record *r, unsigned rounds, uint8_t grou
 }
 
 static void gcm_jobs(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
-  struct gcm_done done[V_LANES];
+  struct gcm_done done[V_LANES]; /* longer records that wait until there is one for each lane */
   gcm_group group;
   unsigned n_done = 0;
+  bool is_used = false;
   for (size_t i = 0; i < n; i++) {
+    if (jobs[i]->len + jobs[i]->tail_len <= SHORT_LEN) {
+      gcm_short(jobs[i], rounds, seal);
+      continue;
+    }
+    if (n_done == V_LANES) {
+      gcm_finish_some(done, n_done, seal);
+      n_done = 0;
+    }
+    is_used = true;
     gcm_single_job(jobs[i], rounds, group, seal, &done[n_done++]);
-    if (n_done < V_LANES && i + 1 < n) continue;
-    gcm_finish_some(done, n_done, seal);
-    n_done = 0;
   }
+  if (!is_used) return;
+  gcm_finish_some(done, n_done, seal);
   sl_wipe(done, sizeof done);
   gcm_wipe(group, GROUP_LAST);
 }

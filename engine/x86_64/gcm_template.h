@@ -330,13 +330,11 @@ INLINE void gcm_begin(struct gcm_record *r, struct sl_aead_job *job, unsigned ro
   r->out = job->out;
   r->key = gcm_key_mem(job->key, rounds);
   r->text_len = job->len + job->tail_len;
-  gcm_set_nonce(
-      r, _mm_and_si128(block_load_all(job->nonce), block_mask(SL_AEAD_NONCE_LEN))); /* and 4 more bytes of the job */
+  gcm_set_nonce(r, block_load_nonce(job->nonce));
   r->counter = 0;
   r->aad = gcm_aad(job, r->key);
   r->acc = v_zero();
 }
-_Static_assert(offsetof(struct sl_aead_job, nonce) + 16 <= sizeof(struct sl_aead_job), "a nonce is read as one block");
 
 /* Erases what was written to memory: the nonce is public, so base tells round key 0, which is AES-128's key; and with the mask
  * a tag tells H. Not by address, or compilers would keep all of a record in memory. */
