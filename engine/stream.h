@@ -48,6 +48,14 @@ bool sl_stream_can(const struct sl_aead_key *key);
  * errors: SL_E_KEY empty, or !sl_stream_can(); SL_E_ARG nonce_len is 0, or not 12 with ChaCha20-Poly1305 */
 SL_MUST_USE sl_err sl_stream_start(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *nonce,
                                    size_t nonce_len);
+/* Makes s what it would be if a text that was sealed whole had come as its first piece: more can follow. AES-GCM alone. It
+ * takes some 20 us.
+ * last:   the text_len % 16 bytes at the end of the ciphertext
+ * tag:    the text's so far
+ * errors: SL_E_KEY empty, or not AES-GCM's */
+SL_MUST_USE sl_err sl_stream_resume(struct sl_stream *s, const struct sl_aead_key *key,
+                                    const uint8_t nonce[static SL_AEAD_NONCE_LEN], uint64_t aad_len, uint64_t text_len,
+                                    const uint8_t *last, const uint8_t tag[static SL_AEAD_TAG_LEN]);
 /* Adds aad[0..len).
  * errors: SL_E_STATE not started, or the text has begun; SL_E_LENGTH over SP 800-38D's 2^61 - 1 bytes */
 SL_MUST_USE sl_err sl_stream_aad(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *aad, size_t len);

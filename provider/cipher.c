@@ -35,12 +35,25 @@ static bool make_kept(const struct cipher *c, struct text *t, size_t len) {
   return true;
 }
 
+/* Up to here a copy costs next to nothing, and so does doing a text twice. */
+enum { TWICE_LEN = 128 };
+
+/* Whether a text of this length can be gone on with by its tag. */
+static bool may_be_by_tag(const struct cipher *c, size_t len) {
+  return !c->is_open && c->kind->aead != SL_CHACHA20_POLY1305 && len > TWICE_LEN;
+}
+
+size_t text_job_keeps(const struct cipher *c, size_t len) {
+  return may_be_by_tag(c, len) ? len % 16 : len;
+}
+
 static bool copy_kept(struct cipher *c, const struct text *from) {
   c->text.kept = c->kept;
   c->text.kept_cap = KEPT_LEN;
   if (from->state != TEXT_WHOLE) return true;
-  if (!make_kept(c, &c->text, from->kept_len)) return false;
-  memcpy(c->text.kept, from->kept, from->kept_len);
+  size_t len = from->is_by_tag ? from->whole_len % 16 : from->whole_len;
+  if (!make_kept(c, &c->text, len)) return false;
+  memcpy(c->text.kept, from->kept, len);
   return true;
 }
 
@@ -101,20 +114,28 @@ int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, siz
   return 1;
 }
 
+/* A text that was done becomes a stream, by its tag or by being done again. */
+static sl_err whole_to_stream(const struct cipher *c, struct text *t) {
+  if (t->is_by_tag) {
+    return sl_stream_resume(&t->stream, &c->key, t->nonce, t->aad_len, t->whole_len, t->kept, t->whole_tag);
+  }
+  uint8_t text[256];
+  sl_err err = SL_OK;
+  for (size_t at = 0, n; at < t->whole_len && err == SL_OK; at += n) {
+    n = t->whole_len - at < sizeof text ? t->whole_len - at : sizeof text;
+    err = sl_stream_text(&t->stream, &c->key, NULL, text, t->kept + at, n, true);
+  }
+  sl_wipe(text, sizeof text);
+  return err;
+}
+
 /* What has been kept goes through a stream. */
 static sl_err to_stream(const struct cipher *c, struct text *t) {
   if (t->state == TEXT_STREAM) return SL_OK;
   if (t->state == TEXT_NONE) return SL_E_STATE;
-  uint8_t text[256];
   sl_err err = sl_stream_start(&t->stream, &c->key, t->nonce, SL_AEAD_NONCE_LEN);
   if (err == SL_OK) err = sl_stream_aad(&t->stream, &c->key, t->aad, t->aad_len);
-  if (err == SL_OK && t->state == TEXT_WHOLE) {
-    for (size_t at = 0, n; at < t->kept_len && err == SL_OK; at += n) {
-      n = t->kept_len - at < sizeof text ? t->kept_len - at : sizeof text;
-      err = sl_stream_text(&t->stream, &c->key, NULL, text, t->kept + at, n, true);
-    }
-    sl_wipe(text, sizeof text);
-  }
+  if (err == SL_OK && t->state == TEXT_WHOLE) err = whole_to_stream(c, t);
   t->state = TEXT_STREAM;
   return err;
 }
@@ -123,7 +144,8 @@ bool text_may_be_job(const struct cipher *c, const struct text *t, size_t tag_le
                      const uint8_t *in, size_t len) {
   /* In place or apart, as kernels want it; anything else is for a stream to make of it what it can. */
   bool may_do = out == in || out + len <= in || in + len <= out;
-  return t->state == TEXT_WAITS && len <= t->whole_max && may_do && (!c->is_open || tag_len == TAG_LEN);
+  size_t max = t->expects_more ? TWICE_LEN : may_be_by_tag(c, len) ? SL_AEAD_TEXT_MAX : t->whole_max;
+  return t->state == TEXT_WAITS && len <= max && may_do && (!c->is_open || tag_len == TAG_LEN);
 }
 
 void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, uint8_t *out, const uint8_t *in,
@@ -143,13 +165,15 @@ void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, u
 }
 
 bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job) {
+  t->whole_len = job->len;
+  t->is_by_tag = may_be_by_tag(c, job->len);
   if (c->is_open) {
     if (job->err != SL_OK) return false;
     memcpy(t->whole_tag, t->tag, TAG_LEN);
   } else {
-    memcpy(t->kept, job->out, job->len);
+    size_t n = text_job_keeps(c, job->len);
+    memcpy(t->kept, job->out + job->len - n, n);
   }
-  t->kept_len = (uint16_t)job->len;
   t->state = TEXT_WHOLE;
   return true;
 }
@@ -167,11 +191,8 @@ static bool lacks_room(const struct cipher *c, const struct text *t, size_t len)
   return c->kind->aead == SL_CHACHA20_POLY1305 && t->room == NULL && sl_stream_wants_room(&t->stream, len);
 }
 
-/* A short text that is gone on with has been worked on twice: where one was, the next ones may be expected to be. */
-enum { EXPECT_MORE_LEN = 128 };
-
 int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
-  if (t->state == TEXT_WHOLE && t->kept_len > EXPECT_MORE_LEN) t->whole_max = EXPECT_MORE_LEN;
+  if (t->state == TEXT_WHOLE && t->whole_len > TWICE_LEN) t->expects_more = true;
   sl_err err = to_stream(c, t);
   if (err != SL_OK) return text_failed(c, err);
   if (lacks_room(c, t, len)) {
@@ -186,7 +207,7 @@ static int more_text(const struct cipher *c, struct text *t, size_t tag_len, uin
                      size_t len) {
   if (len == 0) return 1;
   if (text_may_be_job(c, t, tag_len, out, in, len)) {
-    if (!make_kept(c, t, len)) return 0;
+    if (!make_kept(c, t, text_job_keeps(c, len))) return 0;
     if (whole_text(c, t, out, in, len)) return 1;
     in = t->kept; /* that is said in the end; until then, the text is what it is */
   }

@@ -15,12 +15,13 @@ enum {
 };
 
 /* How far a text is. libssl gives a record in five calls: IV, AAD, text, end, tag. What can wait for the text does, and a
- * short text is done with all that in one pass, as if no more of it would come. When more does come, it is begun again as a
- * stream, with the ciphertext that was kept. */
+ * text is done with all that in one pass, as if no more of it would come. When more does come, it is begun again as a
+ * stream, with the ciphertext that was kept: that is why it must be short. A text that is sealed with AES-GCM need not be, as a
+ * stream can be had from its tag. */
 enum text_state {
   TEXT_NONE,
   TEXT_WAITS,  /* begun: nonce and AAD are kept */
-  TEXT_WHOLE,  /* done: whole_tag and the ciphertext are kept */
+  TEXT_WHOLE,  /* done: whole_tag and the ciphertext are kept, or its last bytes */
   TEXT_STREAM, /* in pieces */
 };
 enum { KEPT_LEN = 256, KEPT_AAD_LEN = 32 };
@@ -35,7 +36,9 @@ struct text {
   uint8_t whole_tag[TAG_LEN];
   uint8_t aad_len; /* bytes kept */
   uint8_t aad[KEPT_AAD_LEN];
-  uint16_t kept_len;
+  bool expects_more;  /* a text that was done in one pass was gone on with */
+  bool is_by_tag;     /* the text that is done is gone on with by its tag; of its ciphertext the last bytes are kept */
+  size_t whole_len;   /* bytes of the text that is done */
   uint16_t whole_max; /* bytes: a longer text is a stream from the start */
   uint16_t kept_cap;  /* bytes at `kept` */
   uint8_t *kept;
@@ -46,7 +49,7 @@ struct cipher_kind {
   enum sl_aead aead;
   unsigned mode; /* EVP_CIPH_*_MODE */
   /* By measurement, in bytes: a text of no more is done in one pass; in a pipeline, a text of no more goes with the others. A
-   * stream takes up with that there, as each text so done is copied. */
+   * stream takes up with that there, as each text so done is copied. Those of which no copy is kept have no such bound. */
   uint16_t whole_len, side_by_side_len;
 };
 
@@ -87,6 +90,8 @@ int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *
  * one in. When it is done, text_job_done() says whether that was all: else the piece, now at t->kept, is for text_stream(). */
 bool text_may_be_job(const struct cipher *c, const struct text *t, size_t tag_len, const uint8_t *out,
                      const uint8_t *in, size_t len);
+/* Bytes that a job of this length wants at t->kept. */
+size_t text_job_keeps(const struct cipher *c, size_t len);
 void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, uint8_t *out, const uint8_t *in,
               size_t len);
 bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job);

@@ -160,9 +160,11 @@ static bool make_room(const struct cipher *c, size_t n, const size_t *len) {
   size_t longest = 0;
   for (size_t i = 0; i < n; i++) {
     if (c->pipes->pipe[i].text.state == TEXT_WHOLE) return true;
-    if (len[i] <= c->kind->side_by_side_len && len[i] > longest) longest = len[i];
+    size_t keeps = text_job_keeps(c, len[i]);
+    if (keeps <= c->kind->side_by_side_len && keeps > longest) longest = keeps;
   }
-  if (longest <= c->pipes->kept_len) return true;
+  if (longest <= c->pipes->kept_len && c->pipes->kept != NULL) return true;
+  if (longest == 0) longest = 1;
   return make_kept(c, c->pipes, (uint16_t)((longest + KEPT_STEP - 1) / KEPT_STEP * KEPT_STEP));
 }
 

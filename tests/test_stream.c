@@ -275,6 +275,46 @@ static void test_stays_inside(void **state) {
   each_kernel(stays_inside);
 }
 
+/* A text whose beginning was sealed whole goes on as a stream, and ends as the whole of it does. */
+static void goes_on(const struct aead_kernel *k) {
+  static struct text t;
+  static uint8_t rest[TEXT_MAX];
+  uint64_t seed = 1;
+  for (size_t n = 0; n < 200; n++) {
+    struct sl_stream s;
+    uint8_t whole[16], tag[16];
+    t.nonce_len = 12;
+    t.aad_len = random_below(&seed, AAD_MAX);
+    size_t begin = n < 100 ? n : random_below(&seed, TEXT_MAX), len = begin + random_below(&seed, TEXT_MAX - begin);
+    fill_random(t.secret, sizeof t.secret, seed);
+    fill_random(t.nonce, sizeof t.nonce, seed + 1);
+    fill_random(t.aad, sizeof t.aad, seed + 2);
+    fill_random(t.plain, len, seed + 3);
+    struct sl_aead_key key = make_key(k, t.secret);
+    t.len = len;
+    seal_by_job(&t, &key);
+    memcpy(whole, t.tag, sizeof whole);
+    memcpy(rest, t.sealed + begin, len - begin);
+    t.len = begin;
+    seal_by_job(&t, &key);
+    sl_err err = sl_stream_resume(&s, &key, t.nonce, t.aad_len, begin, t.sealed + begin / 16 * 16, t.tag);
+    assert_int_equal(err, k->aead == SL_CHACHA20_POLY1305 ? SL_E_KEY : SL_OK);
+    if (err != SL_OK) continue;
+    size_t cut = random_below(&seed, len - begin + 1);
+    uint8_t *at = t.plain + begin;
+    assert_int_equal(sl_stream_text(&s, &key, NULL, at, at, cut, false), SL_OK);
+    assert_int_equal(sl_stream_text(&s, &key, NULL, at + cut, at + cut, len - begin - cut, false), SL_OK);
+    sl_stream_tag(&s, &key, NULL, tag);
+    assert_memory_equal(at, rest, len - begin);
+    assert_memory_equal(tag, whole, sizeof whole);
+  }
+}
+
+static void test_goes_on(void **state) {
+  (void)state;
+  each_kernel(goes_on);
+}
+
 static void refuses(const struct aead_kernel *k) {
   uint8_t secret[32] = {1}, nonce[13] = {2}, byte = 0;
   struct sl_aead_key key = make_key(k, secret), empty = {0};
@@ -305,7 +345,7 @@ int main(void) {
       cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_every_place),
       cmocka_unit_test(test_any_nonce),    cmocka_unit_test(test_counter_goes_round),
       cmocka_unit_test(test_longest),      cmocka_unit_test(test_stays_inside),
-      cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_refuses),      cmocka_unit_test(test_goes_on),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
