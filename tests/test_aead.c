@@ -42,10 +42,11 @@ struct sealed {
 };
 
 struct pages {
-  struct guard in, out, aad, tag;
+  struct guard key, in, out, aad, tag;
 };
 
 static void pages_init(struct pages *g) {
+  g->key = guard_new(sizeof(struct sl_aead_key));
   g->in = guard_new(LEN_MAX + 1 + SL_AEAD_TAG_LEN);
   g->out = guard_new(LEN_MAX + 1 + SL_AEAD_TAG_LEN);
   g->aad = guard_new(AAD_MAX);
@@ -53,6 +54,7 @@ static void pages_init(struct pages *g) {
 }
 
 static void pages_free(struct pages *g) {
+  guard_free(&g->key);
   guard_free(&g->in);
   guard_free(&g->out);
   guard_free(&g->aad);
@@ -60,6 +62,7 @@ static void pages_free(struct pages *g) {
 }
 
 static void assert_intact(const struct pages *g, const struct shape *s) {
+  assert_true(guard_is_intact(&g->key));
   assert_true(guard_is_intact(&g->in));
   assert_true(guard_is_intact(&g->out));
   assert_true(guard_is_intact(&g->aad));
@@ -89,11 +92,12 @@ static void seal_by_oracles(struct sealed *want, enum sl_aead aead, const struct
   assert_memory_equal(want->tag, tag, sizeof tag);
 }
 
-/* Places a job's buffers between the pages. In place, the tag follows the text directly, as on the wire; apart, it is on
+/* Places a job's key and buffers between the pages. In place, the tag follows the text directly, as on the wire; apart, it is on
  * its own. */
 static struct sl_aead_job place(struct pages *g, const struct sl_aead_key *key, const struct shape *s, bool is_open,
                                 bool in_place, bool at_end, const struct sealed *want) {
-  struct sl_aead_job job = {.key = key,
+  uint8_t *key_mem = guard_place(&g->key, sizeof *key, at_end, (const uint8_t *)key);
+  struct sl_aead_job job = {.key = (const struct sl_aead_key *)(void *)key_mem,
                             .len = s->len,
                             .aad_len = (uint32_t)s->aad_len,
                             .tail_len = s->tail_len,

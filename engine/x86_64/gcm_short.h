@@ -16,7 +16,7 @@ INLINE struct gcm_sum gcm_short_head(const struct gcm_record *r, const uint8_t *
   uint64_t aad_bits = 8 * (uint64_t)r->job->aad_len, text_bits = 8 * (uint64_t)r->text_len;
   v lengths = v_low(_mm_set_epi64x((long long)aad_bits, (long long)text_bits));
   struct gcm_sum s = gcm_product(lengths, v_low(block_load_all(r->key - 16)));
-  return gcm_add_product(s, r->aad, v_load(own + (V_LANES > 1 ? 0 : 16)), false);
+  return gcm_add_product(s, r->aad, v_load_all(own + 16), false); /* own itself may begin before the key */
 }
 
 /* A record of up to SHORT_LEN bytes of text. */

@@ -205,14 +205,18 @@ INLINE v gcm_end_run(const struct gcm_solo *g, struct sl_aead_job *job, unsigned
   return gcm_end_text(g, last_key, places, len, x, n, lead, false, false);
 }
 
-/* s + the products of an end: y is added to its first position, `own` the powers, `first` that of the first position. */
+/* s + the products of an end: y is added to its first position, `own` the powers, `first` that of the first position: where own is that of
+ * 17 positions it begins before the key. */
 INLINE struct gcm_sum gcm_end_hash(struct gcm_sum s, const v x[], unsigned n, v y, const uint8_t *own,
                                    const uint8_t *first) {
   UNROLL for (unsigned j = 0; j < n; j++) {
-    v a = gcm_reversed(x[j]), h = v_load(own + V_BYTES * j);
-    if (j == 0) {
+    v a = gcm_reversed(x[j]), h;
+    if (j > 0) {
+      h = v_load(own + V_BYTES * j);
+    } else {
       a = v_xor(a, y);
-      h = v_set_low(h, block_load_all(first));
+      h = n < CHUNK ? v_set_low(v_load(own), block_load_all(first))
+                    : v_merge_where(v_load_all(first), v_mask_from(16), own);
     }
     s = gcm_add_product(s, a, h, false);
   }
