@@ -65,7 +65,7 @@ struct sl_kernel;
  * needs, too. With thousands of connections each line of a key is a cache miss. The layout is the kernel's own business; the
  * end is 16 bytes before a 64-byte boundary. expand() writes there, others read. */
 static inline uint8_t *sl_key_mem(const struct sl_aead_key *key, size_t len) {
-  return (uint8_t *)(uintptr_t)key->mem + sizeof key->mem - len;
+  return (uint8_t *)(uintptr_t)key->memory + sizeof key->memory - len;
 }
 
 struct sl_aead_ops {

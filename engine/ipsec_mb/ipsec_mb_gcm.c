@@ -9,7 +9,8 @@
 
 #define MB_KEY_LEN                                                                                                     \
   (offsetof(struct gcm_key_data, ghash_keys) + sizeof((struct gcm_key_data *)NULL)->ghash_keys.avx2_avx512)
-_Static_assert(MB_KEY_LEN <= sizeof((struct sl_aead_key *)NULL)->mem, "the functions for AVX2 use no more than this");
+_Static_assert(MB_KEY_LEN <= sizeof((struct sl_aead_key *)NULL)->memory,
+               "the functions for AVX2 use no more than this");
 
 /* What the library has for one key size and direction: a whole record at once, and the same in steps. */
 struct calls {

@@ -12,7 +12,7 @@ struct gcm_key {
   struct sl_aes_key aes;
   struct sl_gf128 h_div_x;
 };
-_Static_assert(sizeof(struct gcm_key) <= sizeof((struct sl_aead_key *)0)->mem, "the key must fit its memory");
+_Static_assert(sizeof(struct gcm_key) <= sizeof((struct sl_aead_key *)0)->memory, "the key must fit its memory");
 
 static const struct gcm_key *gcm_key(const struct sl_aead_key *key) {
   return (const struct gcm_key *)(const void *)sl_key_mem(key, sizeof(struct gcm_key));

@@ -33,7 +33,7 @@ struct sl_aead_ops;
 /* An expanded key, bound to the kernel that expanded it. All-zero is a valid empty key. It holds no pointer into
  * itself: it may be moved with memcpy as long as both places are 64-byte aligned and the old one is wiped. */
 struct sl_aead_key {
-  uint8_t mem[SL_AEAD_KEY_MEM - 2 * sizeof(void *)];
+  uint8_t memory[SL_AEAD_KEY_MEM - 2 * sizeof(void *)];
   const struct sl_aead_ops *ops;
   const struct sl_kernel *kernel;
 } __attribute__((aligned(64)));
