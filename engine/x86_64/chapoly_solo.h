@@ -16,8 +16,8 @@ INLINE void chapoly_solo_new_powers(struct chapoly_work *w, const struct sl_poly
   struct poly_factor top = poly_factor(poly_block(low, high, q_zero()));
   struct poly_value each = poly_value_of(&top), x;
 
-  /* top is r^(2^k), and the lanes of `each` have r^(2^k) ... r^1, over and over. */
-  _Pragma("GCC unroll 1") for (unsigned k = 0; 1 << k < Q_LANES; k++) {
+  /* top is r^n, and the lanes of `each` have r^n ... r^1, over and over. */
+  for (size_t k = 0, n = 1; n < Q_LANES; k++, n *= 2) {
     x = each;
     poly_times(&x, &top);
     each = poly_select(q_load(upper[k]), x, each);
@@ -78,6 +78,7 @@ SHARED void chapoly_solo_end(struct chapoly_work *w, struct sl_poly1305 *poly, c
     for (unsigned j = 0; j < Q_LANES; j++) limb[i] += sum[j];
   }
   poly_join(poly->h, limb);
+  sl_wipe(limb, sizeof limb);
 }
 
 /* Absorbs n_steps STEP_LEN bytes; in the first of a text the hash is only added. */
