@@ -24,123 +24,109 @@ SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_rec
   chacha_begin(w, n_all);
 }
 
-/* Absorbs the ends of messages p from `from` on: all `max` bytes long when they are even, else of lengths len. Lanes that have
- * no more keep what they have; with is_lead, it is at the beginning that they have none. */
-SHARED void chapoly_group_ends(struct chapoly_work *w, const struct chapoly_records *rec, size_t u,
-                               const uint8_t *const *p, const uint64_t *len, size_t from, bool is_even, size_t max,
-                               bool is_lead) {
-  struct poly_value h = w->hash[u];
-  p += Q_LANES * u;
-  len += Q_LANES * u;
-  for (size_t off = from; off < max; off += 16) {
-    v low, high, is_there = poly_ones();
-    if (is_even) {
-      q_gather_even(p, off, max - off < 16 ? max - off : 16, &low, &high);
-    } else {
-      const uint8_t *at[Q_LANES];
-      size_t n[Q_LANES];
-      uint64_t there[Q_LANES];
-      for (size_t i = 0; i < Q_LANES; i++) {
-        size_t lead = is_lead ? ((max + 15) & ~(size_t)15) - ((len[i] + 15) & ~(uint64_t)15) : 0;
-        size_t begin = off - lead, left = len[i] - begin;
-        bool is_none = off < lead || begin >= len[i];
-        at[i] = is_none ? rec->nonce[i] : p[i] + begin; /* an address to read nothing from */
-        n[i] = is_none ? 0 : left < 16 ? left : 16;
-        there[i] = is_none ? 0 : ~UINT64_C(0);
-      }
-      q_gather_ends(at, n, &low, &high);
-      is_there = q_load(there);
-    }
-    struct poly_value x = poly_mul(poly_add(h, poly_block(low, high, is_there)), &w->r[0][u]);
-    h = poly_select(is_there, x, h);
+/* What Poly1305 takes of records side by side. */
+enum chapoly_what { CHAPOLY_AAD, CHAPOLY_TEXT, CHAPOLY_LENGTHS };
+
+/* The 16 bytes at `off` of messages p with lengths len, and where they are there. With is_lead the messages end together, else
+ * they begin together. */
+INLINE v chapoly_group_uneven(const struct chapoly_records *rec, const uint8_t *const *p, const uint64_t *len,
+                              size_t off, size_t max, bool is_lead, v *low, v *high) {
+  const uint8_t *at[Q_LANES];
+  size_t n[Q_LANES];
+  uint64_t there[Q_LANES];
+  for (size_t i = 0; i < Q_LANES; i++) {
+    size_t lead = is_lead ? ((max + 15) & ~(size_t)15) - ((len[i] + 15) & ~(uint64_t)15) : 0;
+    size_t begin = off - lead, left = len[i] - begin;
+    bool is_none = off < lead || begin >= len[i];
+    at[i] = is_none ? rec->nonce[i] : p[i] + begin; /* an address to read nothing from */
+    n[i] = is_none ? 0 : left < 16 ? left : 16;
+    there[i] = is_none ? 0 : ~UINT64_C(0);
   }
-  w->hash[u] = h;
+  q_gather_ends(at, n, low, high);
+  return q_load(there);
 }
 
-/* r and s of every record, out of block 0. AAD is set at the end of as many blocks as the longest
- * takes; blocks that are not there leave the 0 they find. */
+/* Absorbs bytes [from,to) of every record's AAD or text, or its lengths: a block of all vectors before the next one, for their
+ * chains run side by side. Lanes that have no more keep what they have; AAD is set at the end of as many blocks as the longest
+ * takes, and blocks that are not there leave the 0 they find. */
+SHARED void chapoly_group_absorb(struct chapoly_work *w, const struct chapoly_records *rec, enum chapoly_what what,
+                                 size_t from, size_t to) {
+  bool is_aad = what == CHAPOLY_AAD;
+  const uint8_t *const *p = is_aad ? rec->aad : rec->cipher;
+  const uint64_t *len = is_aad ? rec->aad_len : rec->text_len;
+  size_t min = is_aad ? rec->aad_min : rec->text_min, max = is_aad ? rec->aad_max : rec->text_max;
+  size_t whole = min == max || !is_aad ? min : 0, n_vectors = chapoly_n_vectors(rec);
+  for (size_t off = from; off < to; off += 16) {
+    for (size_t u = 0; u < n_vectors; u++) {
+      v low, high, is_there = poly_ones();
+      bool is_uneven = false;
+      if (what == CHAPOLY_LENGTHS) {
+        low = rec->is_even ? q_set(rec->aad_max) : q_load(rec->aad_len + Q_LANES * u);
+        high = rec->is_even ? q_set(rec->text_max) : q_load(rec->text_len + Q_LANES * u);
+      } else if (off + 16 <= whole) {
+        q_gather(p + Q_LANES * u, off, &low, &high);
+      } else if (min == max) {
+        q_gather_even(p + Q_LANES * u, off, max - off < 16 ? max - off : 16, &low, &high);
+      } else {
+        is_there = chapoly_group_uneven(rec, p + Q_LANES * u, len + Q_LANES * u, off, max, is_aad, &low, &high);
+        is_uneven = true;
+      }
+      struct poly_value h = w->hash[u], x = poly_mul(poly_add(h, poly_block(low, high, is_there)), &w->r[0][u]);
+      w->hash[u] = is_uneven ? poly_select(is_there, x, h) : x;
+    }
+  }
+}
+
+/* Absorbs rows, four blocks at a time: bytes [from,to) of every text, or where `pairs` is not NULL the rows of a pass. */
+SHARED void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to,
+                               const v *pairs) {
+  size_t per_row = rec->width / Q_LANES, n_vectors = chapoly_n_vectors(rec);
+  for (size_t off = from, place = 0; off < to; off += 64, place += per_row) {
+    for (size_t u = 0; u < n_vectors; u++) {
+      struct poly_sum s = poly_sum_of(poly_zero());
+      ROLLED for (unsigned i = 0; i < 4; i++) {
+        v low, high;
+        if (pairs != NULL) {
+          low = chacha_pair(pairs, place + u, 6 - 2 * i), high = chacha_pair(pairs, place + u, 7 - 2 * i);
+        } else {
+          q_gather(rec->cipher + Q_LANES * u, off + 48 - 16 * i, &low, &high);
+        }
+        struct poly_value x = poly_block(low, high, poly_ones());
+        if (i == 3) x = poly_add(x, w->hash[u]); /* h last: all else is early */
+        s = poly_sum_add(s, x, &w->r[i][u]);
+      }
+      w->hash[u] = poly_carried(s);
+    }
+  }
+}
+_Static_assert(POLY_MERGED == 4, "a row of 64 bytes is four blocks");
+
+/* r and s of every record, out of block 0; and the AAD. */
 SHARED void chapoly_group_key(struct chapoly_work *w, const struct chapoly_records *rec) {
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     w->r[0][u] = poly_clamped(chacha_pair(w->stream, u, 0), chacha_pair(w->stream, u, 1));
     q_store(w->tag_low + Q_LANES * u, chacha_pair(w->stream, u, 2));
     q_store(w->tag_high + Q_LANES * u, chacha_pair(w->stream, u, 3));
+    w->hash[u] = poly_zero();
   }
   for (size_t u = 0; u < chapoly_n_vectors(rec) && rec->text_min >= GROUP_LONG_LEN; u++) poly_powers(w, u);
-  for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    w->hash[u] = poly_zero();
-    chapoly_group_ends(w, rec, u, rec->aad, rec->aad_len, 0, rec->aad_min == rec->aad_max, rec->aad_max, true);
-  }
+  chapoly_group_absorb(w, rec, CHAPOLY_AAD, 0, rec->aad_max);
 }
 
-/* Absorbs bytes [from,to) of every text, whole blocks; n vectors from u on side by side. */
-INLINE void chapoly_group_steps_of(struct chapoly_work *w, const struct chapoly_records *rec, size_t u, unsigned n,
-                                   size_t from, size_t to) {
-  struct poly_value h[4];
-  UNROLL for (unsigned i = 0; i < n; i++) h[i] = w->hash[u + i];
-  for (size_t off = from; off < to; off += 16) {
-    UNROLL for (unsigned i = 0; i < n; i++) {
-      h[i] = poly_mul(poly_add(h[i], poly_blocks_at(rec->cipher + Q_LANES * (u + i), off)), &w->r[0][u + i]);
-    }
-  }
-  UNROLL for (unsigned i = 0; i < n; i++) w->hash[u + i] = h[i];
-}
-/* The same, four blocks at a time. */
-INLINE void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_records *rec, size_t u, size_t from,
-                               size_t to) {
-  struct poly_value h = w->hash[u];
-  for (size_t off = from; off < to; off += 64) {
-    const uint8_t *const *p = rec->cipher + Q_LANES * u;
-    struct poly_sum s = poly_sum_of(poly_zero());
-    POLY_UNROLL for (unsigned i = 0; i < 4; i++) {
-      struct poly_value x = poly_blocks_at(p, off + 48 - 16 * i);
-      if (i == 3) x = poly_add(x, h); /* h last: all else is early */
-      s = poly_sum_add(s, x, &w->r[i][u]);
-    }
-    h = poly_carried(s);
-  }
-  w->hash[u] = h;
-}
-_Static_assert(POLY_MERGED == 4, "a row of 64 bytes is four blocks");
-
-/* The rows of a pass, which are there in pairs. */
-SHARED void chapoly_group_pairs(struct chapoly_work *w, const struct chapoly_records *rec, const v *cipher) {
-  for (size_t from = 0; from < N_VECTORS; from++) {
-    size_t u = from & (rec->width / Q_LANES - 1);
-    if (u >= chapoly_n_vectors(rec)) continue;
-    struct poly_sum s = poly_sum_of(poly_zero());
-    POLY_UNROLL for (unsigned i = 0; i < 4; i++) {
-      v low = chacha_pair(cipher, from, 6 - 2 * i), high = chacha_pair(cipher, from, 7 - 2 * i);
-      struct poly_value x = poly_block(low, high, poly_ones());
-      if (i == 3) x = poly_add(x, w->hash[u]);
-      s = poly_sum_add(s, x, &w->r[i][u]);
-    }
-    w->hash[u] = poly_carried(s);
-  }
-}
-
-SHARED void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to) {
-  size_t u = 0, n = chapoly_n_vectors(rec);
+/* Absorbs bytes [from,to) of every text, whole blocks. */
+INLINE void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to) {
   if (rec->text_min >= GROUP_LONG_LEN) {
     size_t rows_to = from + ((to - from) & ~(size_t)63);
-    for (; u < n; u++) chapoly_group_rows(w, rec, u, from, rows_to);
+    chapoly_group_rows(w, rec, from, rows_to, NULL);
     from = rows_to;
-    u = 0;
   }
-  if (from == to) return;
-  for (; u < n; u += POLY_SIDE) chapoly_group_steps_of(w, rec, u, POLY_SIDE, from, to); /* N_VECTORS is even */
+  chapoly_group_absorb(w, rec, CHAPOLY_TEXT, from, to);
 }
 
-/* Absorbs what is left from `from` on, which is different for each record: those that have no more keep what they have.
- * Then the lengths. */
+/* Absorbs what is left from `from` on, which is different for each record, and the lengths. */
 SHARED void chapoly_group_finish(struct chapoly_work *w, const struct chapoly_records *rec, size_t from) {
-  for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    chapoly_group_ends(w, rec, u, rec->cipher, rec->text_len, from, rec->text_min == rec->text_max, rec->text_max,
-                       false);
-    v aad_len = rec->is_even ? q_set(rec->aad_max) : q_load(rec->aad_len + Q_LANES * u);
-    v text_len = rec->is_even ? q_set(rec->text_max) : q_load(rec->text_len + Q_LANES * u);
-    struct poly_value lengths = poly_block(aad_len, text_len, poly_ones());
-    w->hash[u] = poly_mul(poly_add(w->hash[u], lengths), &w->r[0][u]);
-  }
+  chapoly_group_absorb(w, rec, CHAPOLY_TEXT, from, rec->text_max);
+  chapoly_group_absorb(w, rec, CHAPOLY_LENGTHS, 0, 16);
 }
 
 /* How many states a pass has, of which `n_blocks` blocks of each record are left. */
@@ -210,7 +196,8 @@ static void chapoly_group(struct chapoly_work *w, struct sl_aead_job *const *job
     n_next = next < n_blocks ? chapoly_group_states(&rec, n_blocks - next) : 0;
     size_t end = 64 * (next - 1), to = end < common ? end : common;
     if (in_pairs && n_states == W_STATES && n_next == W_STATES && chapoly_is_whole(&rec, base, n_states)) {
-      chapoly_group_pairs(w, &rec, chapoly_turn(w, &rec, base, n_states, n_next, seal));
+      const v *pairs = chapoly_turn(w, &rec, base, n_states, n_next, seal);
+      chapoly_group_rows(w, &rec, pos, end, pairs);
       pos = end;
       continue;
     }

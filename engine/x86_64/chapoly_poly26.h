@@ -14,14 +14,13 @@ enum {
   POLY_LIMBS = 5,
   POLY_MERGED = 4,    /* products added before their carries are taken */
   POLY_TOP_BITS = 24, /* where 2^128 is in the last limb */
-  POLY_SIDE = 1,      /* vectors of a group side by side */
   /* What records cost (chapoly_template.h), by measurement. */
   COST_POLY = 3,
   COST_SOLO = 5,
   COST_FEW = 5,
   COST_GROUP = 2,
 };
-#define POLY_UNROLL _Pragma("GCC unroll 1") /* products that are merged */
+#define POLY_UNROLL ROLLED /* products that are merged, of a solo */
 #define POLY_TIMES  SHARED
 
 /* One value a lane. */

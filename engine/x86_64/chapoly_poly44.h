@@ -21,14 +21,13 @@ enum {
   POLY_LIMBS = 3,
   POLY_MERGED = 4,    /* products added before their carries are taken */
   POLY_TOP_BITS = 40, /* where 2^128 is in the last limb */
-  POLY_SIDE = 2,      /* vectors of a group side by side */
   /* What records cost (chapoly_template.h), by measurement. */
   COST_POLY = 1,
   COST_SOLO = 7,
   COST_FEW = 4,
   COST_GROUP = 5,
 };
-#define POLY_UNROLL UNROLL /* products that are merged */
+#define POLY_UNROLL UNROLL /* products that are merged, of a solo */
 /* poly_times(): what comes next waits for it, and the way through memory would be half its time. */
 #define POLY_TIMES INLINE
 
