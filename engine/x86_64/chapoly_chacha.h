@@ -11,6 +11,8 @@
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_CHACHA_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_CHACHA_H
 
+#include "engine/x86_64/chapoly_common.h"
+
 #define EACH_OF_FOUR UNROLL for (unsigned i = 0; i < 4; i++)
 
 /* The quarter rounds (RFC 8439 2.1) of n columns from `first` on, or with turn = 1 of diagonals. Two at a time in the rounds,
@@ -41,10 +43,12 @@ INLINE void chacha_quarter_rounds(v x[16], unsigned turn, unsigned first, unsign
 
 /* What the first round makes of the columns that have no counter: the same in every pass. Of column 0: what it began with. */
 SHARED void chacha_first_columns(v first[16], const v start[16]) {
-  v x[16];
-  UNROLL for (unsigned i = 0; i < 16; i++) x[i] = start[i];
-  chacha_quarter_rounds(x, 0, 1, 3);
-  UNROLL for (unsigned i = 0; i < 16; i++) first[i] = x[i];
+  ROLLED for (unsigned i = 0; i < 4; i++) {
+    v x[16]; /* of which this column's are used */
+    UNROLL for (unsigned j = 0; j < 16; j += 4) x[j] = start[i + j];
+    if (i > 0) chacha_quarter_rounds(x, 0, 0, 1);
+    UNROLL for (unsigned j = 0; j < 16; j += 4) first[i + j] = x[j];
+  }
 }
 
 /* out = start + the rounds of start (RFC 8439 2.3), one state. */
@@ -65,12 +69,6 @@ SHARED void chacha_one_state(v *out, const v start[16], const v first[16]) {
     out[(i + 1) * W_STATES] = w_unpack_high(a, b);
   }
 }
-
-/* Where the blocks of a pass are xored with text, as addresses, by places: each takes 64 bytes. */
-struct chapoly_lanes {
-  uint64_t in[W_STATES * W_LANES], out[W_STATES * W_LANES];
-  uint64_t step[W_STATES * W_LANES]; /* how far it is to the text of the next pass */
-};
 
 /* out = in ^ stream for the places of a state: the other half of the transposition, then block by block. */
 SHARED void chacha_xor_lanes(const uint64_t out[W_LANES], const uint64_t in[W_LANES], const v *stream) {
@@ -134,7 +132,7 @@ INLINE void chacha_few_vectors(uint8_t (*out)[64], const uint8_t key[32], const 
 
 /* Theirs are the counters `first`, then `second` and those behind it; n <= FEW_BLOCKS are wanted. 16 bytes of nonce are read. A
  * vector by itself is faster where both want the same two ports. */
-SHARED void chacha_few_blocks(uint8_t out[FEW_BLOCKS][64], const uint8_t key[32], const uint8_t *nonce, uint32_t first,
+static void chacha_few_blocks(uint8_t (*out)[64], const uint8_t key[32], const uint8_t *nonce, uint32_t first,
                               uint32_t second, size_t n) {
   if (W_STATES > 1 && n <= FEW_BLOCKS / 2) {
     chacha_few_vectors(out, key, nonce, first, second, 1);

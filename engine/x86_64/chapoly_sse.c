@@ -6,7 +6,6 @@
 
 #include "engine/x86_64/chapoly_template.h"
 
-#include "engine/x86_64/chapoly_stream.h"
 #include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_chapoly_sse = {
