@@ -23,19 +23,18 @@
       CHACHA_ASM_OP("vpxord", a3, d3) CHACHA_ASM_ROTATE(bits, d0) CHACHA_ASM_ROTATE(bits, d1) and_also                 \
       CHACHA_ASM_ROTATE(bits, d2) CHACHA_ASM_ROTATE(bits, d3)
 
-/* Bytes [8 i, 8 i + 8) of a block whose stream begins at `at`, and is replaced by the ciphertext. */
-#define CHACHA_ASM_SEAL(at, i)                                                                                         \
-  "movq " #at "+256*" #i "(%[stream]), %[x]\n\txorq 8*" #i "(%[in]), %[x]\n\t"                                         \
-  "movq %[x], 8*" #i "(%[to])\n\tmovq %[x], " #at "+256*" #i "(%[stream])\n\t"
-#define CHACHA_ASM_OPEN(at, i)                                                                                         \
-  "movq 8*" #i "(%[in]), %[x]\n\tmovq " #at "+256*" #i "(%[stream]), %[y]\n\t"                                         \
-  "movq %[x], " #at "+256*" #i "(%[stream])\n\txorq %[x], %[y]\n\tmovq %[y], 8*" #i "(%[to])\n\t"
+/* Bytes [8 i, 8 i + 8) of a block whose stream begins at `at`, and is replaced by the ciphertext: what goes out when sealing, what
+ * came in when opening. */
+#define CHACHA_ASM_TEXT(at, i)                                                                                         \
+  "movq 8*" #i "(%[in]), %[x]\n\tmovq " #at "+256*" #i                                                                 \
+  "(%[stream]), %[y]\n\tmovq %[mask], %[z]\n\tandq %[y], %[z]\n\t"                                                     \
+  "xorq %[x], %[y]\n\tmovq %[y], 8*" #i "(%[to])\n\txorq %[x], %[z]\n\tmovq %[z], " #at "+256*" #i "(%[stream])\n\t"
 /* A place's addresses. The line behind its text is where text of the next pass goes, mostly; the hint faults nowhere. */
 #define CHACHA_ASM_LANE(at)                                                                                            \
   "movq " #at "(%[lanes]), %[in]\n\tmovq 256+" #at "(%[lanes]), %[to]\n\tprefetchw 64(%[to])\n\t"
 #define CHACHA_ASM_NONE(at, i) ""
 
-/* A round of both states, columns or diagonals, and with XOR = CHACHA_ASM_SEAL or _OPEN, LANE = CHACHA_ASM_LANE two blocks of text. */
+/* A round of both states, columns or diagonals, and with XOR = CHACHA_ASM_TEXT, LANE = CHACHA_ASM_LANE two blocks of text. */
 /* clang-format off */
 #define CHACHA_ASM_COLUMNS(XOR, LANE)                                                                                  \
   CHACHA_ASM_QUARTER(16,  0,  4, 12,  1,  5, 13,  2,  6, 14,  3,  7, 15, LANE(64) XOR(128, 0), XOR(128, 1))                  \
@@ -110,7 +109,7 @@
  * `stream`, of which the ciphertext takes the place. */
 SHARED void chacha_two_states(v *out, const v *start, const v *first, v *stream, const struct chapoly_lanes *lanes,
                               bool seal) {
-  uint64_t x, y, n;
+  uint64_t x, y, z, n, mask = seal ? UINT64_MAX : 0;
   const uint8_t *in, *to;
   __asm__ volatile(
       /* clang-format off */
@@ -125,12 +124,7 @@ SHARED void chacha_two_states(v *out, const v *start, const v *first, v *stream,
     "testq %[lanes], %[lanes]\n\t"
     "jz 2f\n\t"
     "movl $8, %k[n]\n\t"
-    "testb %b[seal], %b[seal]\n\t"
-    "jz 4f\n\t"
-    CHACHA_ASM_WITH_TEXT("1", CHACHA_ASM_SEAL)
-    "jmp 5f\n"
-    CHACHA_ASM_WITH_TEXT("4", CHACHA_ASM_OPEN)
-    "5:\n\t"
+    CHACHA_ASM_WITH_TEXT("1", CHACHA_ASM_TEXT)
     "movl $2, %k[n]\n\t"
     ".p2align 6\n"
     "2:\n\t"
@@ -148,9 +142,9 @@ SHARED void chacha_two_states(v *out, const v *start, const v *first, v *stream,
     CHACHA_ASM_STORE(22, 23, 832) CHACHA_ASM_STORE(24, 25, 1088) CHACHA_ASM_STORE(26, 27, 1344)
     CHACHA_ASM_STORE(28, 29, 1600) CHACHA_ASM_STORE(30, 31, 1856)
       /* clang-format on */
-      : [n] "=&r"(n), [x] "=&r"(x), [y] "=&r"(y), [in] "=&r"(in), [to] "=&r"(to), [stream] "+&r"(stream),
+      : [n] "=&r"(n), [x] "=&r"(x), [y] "=&r"(y), [z] "=&r"(z), [in] "=&r"(in), [to] "=&r"(to), [stream] "+&r"(stream),
         [lanes] "+&r"(lanes)
-      : [start] "r"(start), [first] "r"(first), [out] "r"(out), [seal] "q"(seal)
+      : [start] "r"(start), [first] "r"(first), [out] "r"(out), [mask] "r"(mask)
       : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",
         "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
