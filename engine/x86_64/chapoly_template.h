@@ -202,7 +202,7 @@ SHARED void poly_powers(struct chapoly_work *w, size_t u) {
   }
 }
 
-/* ---- tags and texts ---------------------------------------------------------------------------------------------- */
+/* ---- tags -------------------------------------------------------------------------------------------------------- */
 
 /* Vectors of Poly1305 that have a record in them. */
 INLINE size_t chapoly_n_vectors(const struct chapoly_records *rec) {
@@ -221,20 +221,6 @@ static const struct chapoly_tags *chapoly_group_tags(struct chapoly_work *w, con
     q_store(tag_high, q_add(q_add(high, q_load(tag_high)), carry));
   }
   return &w->tags;
-}
-
-static void chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_t *stream, bool seal) {
-  if (off + 64 <= job->len) {
-    row_xor(job->out + off, job->in + off, stream);
-  } else if (off < job->len + job->tail_len) {
-    size_t len = job->len - off;
-    if (seal) {
-      row_seal_end(job->out + off, job->in + off, len, job->tail_len, job->tail, stream);
-    } else {
-      uint8_t tail = row_open_end(job->out + off, job->in + off, len, job->tail_len, stream);
-      if (job->tail_len > 0) job->tail = tail;
-    }
-  }
 }
 
 /* ---- from pass to pass ---------------------------------------------------------------------------------------- */
@@ -356,7 +342,7 @@ static const struct chapoly_width chapoly_width = {
     .solo_end = chapoly_solo_end,
     .heads = chapoly_heads,
     .few_blocks = chacha_few_blocks,
-    .text_block = chapoly_text_block,
+    .text_block = TEXT_BLOCK,
 };
 _Static_assert((int)PASS_BLOCKS <= (int)PLACES_MAX, "every pass has its places");
 

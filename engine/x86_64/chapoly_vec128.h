@@ -151,13 +151,6 @@ static inline v q_to_run_order(v x) {
   return x;
 }
 
-/* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */
-
-/* out = in ^ stream: one block of 64 bytes, of which in and out are the caller's. */
-static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *stream) {
-  UNROLL for (unsigned i = 0; i < 64; i += 16) {
-    block_store_all(out + i, w_xor(block_load_all(in + i), block_load_all(stream + i)));
-  }
-}
+#define TEXT_BLOCK sl_chapoly_text_block
 
 #endif

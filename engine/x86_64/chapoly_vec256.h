@@ -170,13 +170,6 @@ static inline v q_to_run_order(v x) {
   return x;
 }
 
-/* ---- rows: the 64 bytes of a block --------------------------------------------------------------------------- */
-
-/* out = in ^ stream: one block of 64 bytes, of which in and out are the caller's. */
-static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *stream) {
-  v a = _mm256_loadu_si256((const v *)in), b = _mm256_loadu_si256((const v *)(in + 32));
-  _mm256_storeu_si256((v *)out, w_xor(a, _mm256_load_si256((const v *)stream)));
-  _mm256_storeu_si256((v *)(out + 32), w_xor(b, _mm256_load_si256((const v *)(stream + 32))));
-}
+#define TEXT_BLOCK sl_chapoly_text_block
 
 #endif

@@ -4,6 +4,7 @@
 #define SEALANE_ENGINE_X86_64_CHAPOLY_VEC512_H
 
 #include "engine/x86_64/block.h"
+#include "engine/x86_64/chapoly_common.h"
 #include "engine/x86_64/chapoly_macros.h"
 
 typedef __m512i v;
@@ -183,20 +184,26 @@ static inline v q_to_run_order(v x) {
 static inline void row_xor(uint8_t *out, const uint8_t *in, const uint8_t *stream) {
   _mm512_storeu_si512(out, w_xor(_mm512_loadu_si512(in), _mm512_load_si512(stream)));
 }
-/* The block where the text ends: len < 64 bytes in memory, and behind them the tail when there is one. */
-static inline void row_seal_end(uint8_t *out, const uint8_t *in, size_t len, size_t tail_len, uint8_t tail,
-                                const uint8_t *stream) {
-  v x = _mm512_maskz_loadu_epi8(row_mask(len), in);
-  x = _mm512_mask_set1_epi8(x, _cvtu64_mask64((uint64_t)tail_len << len), (char)tail);
-  _mm512_mask_storeu_epi8(out, row_mask(len + tail_len), w_xor(x, _mm512_load_si512(stream)));
+/* struct chapoly_width's text_block. Where the text ends, len < 64 bytes are in memory, and behind them the tail when there is one. */
+static void row_text_block(struct sl_aead_job *job, size_t off, const uint8_t *stream, bool seal) {
+  const uint8_t *in = job->in + off;
+  uint8_t *out = job->out + off;
+  if (off + 64 <= job->len) {
+    row_xor(out, in, stream);
+  } else if (off < job->len + job->tail_len && seal) {
+    size_t len = job->len - off;
+    v x = _mm512_maskz_loadu_epi8(row_mask(len), in);
+    x = _mm512_mask_set1_epi8(x, _cvtu64_mask64((uint64_t)job->tail_len << len), (char)job->tail);
+    _mm512_mask_storeu_epi8(out, row_mask(len + job->tail_len), w_xor(x, _mm512_load_si512(stream)));
+  } else if (off < job->len + job->tail_len) {
+    size_t len = job->len - off;
+    v x = w_xor(_mm512_maskz_loadu_epi8(row_mask(len + job->tail_len), in), _mm512_load_si512(stream));
+    _mm512_mask_storeu_epi8(out, row_mask(len), x);
+    v last = _mm512_permutexvar_epi32(_mm512_set1_epi32((int)(len / 4)), x);
+    uint32_t word = (uint32_t)_mm_cvtsi128_si32(_mm512_castsi512_si128(last));
+    if (job->tail_len > 0) job->tail = (uint8_t)(word >> 8 * (len % 4));
+  }
 }
-/* Returns the byte behind the len that were written. */
-static inline uint8_t row_open_end(uint8_t *out, const uint8_t *in, size_t len, size_t tail_len,
-                                   const uint8_t *stream) {
-  v x = w_xor(_mm512_maskz_loadu_epi8(row_mask(len + tail_len), in), _mm512_load_si512(stream));
-  _mm512_mask_storeu_epi8(out, row_mask(len), x);
-  v last = _mm512_permutexvar_epi32(_mm512_set1_epi32((int)(len / 4)), x);
-  return (uint8_t)((uint32_t)_mm_cvtsi128_si32(_mm512_castsi512_si128(last)) >> 8 * (len % 4));
-}
+#define TEXT_BLOCK row_text_block
 
 #endif
