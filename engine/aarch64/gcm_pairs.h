@@ -15,13 +15,13 @@ INLINE void gcm_pair_rounds(struct sl_aead_job *const jobs[2], const uint8_t *co
                             unsigned n) {
   size_t at = 16, last = 16 * (size_t)(rounds - 1);
   SL_UNROLL for (unsigned i = 0; i < 2; i++) {
-    v first = gcm_nonce(jobs[i]);
-    SL_UNROLL for (unsigned j = 0; j < n; j++) x[n * i + j] = v_xor(first, block_load_all(gcm_positions[j + 1]));
+    gcm_counters(x + n * i, n, gcm_nonce(jobs[i]), 1);
   }
   gcm_pair_round(key, x, n, 0);
   for (; at < last; at += 2 * 16) { /* 8 or 12 */
     gcm_pair_round(key, x, n, at);
     gcm_pair_round(key, x, n, at + 16);
+    gcm_settle(x, 2 * n);
   }
   SL_UNROLL for (unsigned i = 0; i < 2; i++) gcm_round_last(block_load_all(key[i] + last), x + n * i, n);
 }

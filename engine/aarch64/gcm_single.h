@@ -12,15 +12,17 @@
 enum { ROWS = GROUP + 2 }; /* of blocks that GHASH takes at once: the lengths, too, and an even number */
 _Static_assert(ROWS <= 2 * N_PAIRS, "each row has its power");
 
-/* What a call of the kernel has under way. Secret: the caller's to wipe. */
+/* What a call of the kernel has under way. Secret: the caller's to wipe.
+ *
+ * GHASH takes next, as they come, the rows from `from` to ROWS, where ROWS means that nothing waits; a row of zeros stands before
+ * an odd one. Until a text is done, the same rows hold what AES has made for it. */
 struct gcm_run {
-  uint8_t rows[ROWS + 1]
-              [16];   /* what GHASH takes next, as it comes, from row `from` to row ROWS; before that, what AES makes */
-  size_t from;        /* ROWS: nothing waits. A row of zeros stands before an odd one */
-  const uint8_t *key; /* whose powers they take */
+  uint8_t rows[ROWS + 1][16]; /* the last one is nobody's: AES may make one more than it should */
+  size_t from;
+  const uint8_t *key;      /* whose powers the rows take */
   struct sl_aead_job *job; /* whose tag that makes, or NULL */
   uint8_t mask[16];        /* E(J0) of that job */
-  uint8_t next_mask[16];   /* of one begun before that tag is made */
+  uint8_t next_mask[16];   /* of the one under way */
   uint8_t aad[16];         /* what GHASH takes at its position 1 */
   uint8_t acc[16];         /* GHASH so far, where functions are called that save no vectors */
 };
@@ -47,7 +49,7 @@ INLINE void gcm_run_wait(struct gcm_run *run, size_t from) {
   run->from = from;
 }
 
-/* What waited is hashed: the tag, if it is one's. The record under way is next. */
+/* What waited is hashed: its tag, if it was a record. Then the mask is that of the record under way. */
 INLINE void gcm_run_turn(struct gcm_run *run, v ghash, bool seal) {
   if (run->job != NULL) gcm_put_tag(run->job, ghash, block_load_all(run->mask), seal);
   run->job = NULL;
@@ -69,7 +71,7 @@ INLINE v gcm_step(const struct gcm_text *t, const struct gcm_run *run, v x[], si
   const uint8_t *pair = end - PAIR_LEN * ((ROWS + 1 - run->from) / 2), *row = run->rows[run->from & ~(size_t)1];
   struct gcm_sum s = gcm_no_sum();
   v first = gcm_counter(t->nonce, t->counter);
-  SL_UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor(first, block_load_all(gcm_positions[from + j]));
+  gcm_counters(x, n, first, from);
   gcm_round(block_load_all(k), x, n);
   for (k += 16; k < last; k += 2 * 16) { /* 8 or 12 */
     gcm_round(block_load_all(k), x, n);
@@ -79,6 +81,7 @@ INLINE v gcm_step(const struct gcm_text *t, const struct gcm_run *run, v x[], si
       pair += PAIR_LEN;
     }
     gcm_round(block_load_all(k + 16), x, n);
+    gcm_settle(x, n);
   }
   if (pair < end) s = gcm_add_two(s, v_turn(block_load_all(row)), v_turn(block_load_all(row + 16)), pair, false);
   gcm_round_last(block_load_all(last), x, n);
@@ -130,7 +133,7 @@ INLINE v gcm_long_group(const uint8_t *key, unsigned rounds, v first, v acc, uin
   v x[GROUP];
   struct gcm_sum s = gcm_no_sum();
   __asm__("" : "+r"(key)); /* keeps the compiler from loading round keys once and spilling them round the loop */
-  SL_UNROLL for (unsigned j = 0; j < GROUP; j++) x[j] = v_xor(first, block_load_all(gcm_positions[j]));
+  gcm_counters(x, GROUP, first, 0);
   SL_UNROLL for (unsigned r = 0; r < 9; r++) {
     gcm_round(block_load_all(key + 16 * r), x, GROUP);
     if (r % 2 == 0 && r < 8) s = gcm_long_pair(s, hash, (r + 2) % GROUP, acc, key);
@@ -184,7 +187,7 @@ PART void gcm_long_256(struct gcm_text *t, struct gcm_run *run, size_t n_groups,
 
 /* n_blocks of a text that has had its first group, which waits; then its last blocks wait, with n_behind rows behind them. */
 INLINE void gcm_text_on(struct gcm_text *t, struct gcm_run *run, size_t n_blocks, size_t n_behind, bool seal) {
-  if (n_blocks > GROUP_LAST) {
+  if (n_blocks > GROUP) {
     size_t n_groups = (n_blocks - 1) / GROUP;
     (t->rounds == 10 ? gcm_long_128 : gcm_long_256)(t, run, n_groups, seal);
     n_blocks -= GROUP * n_groups;

@@ -26,12 +26,11 @@
 
 enum {
   GROUP = 8,         /* positions taken together in long records */
-  GROUP_LAST = 8,    /* of text in the last group at most */
   PAIR_BLOCKS = 6,   /* of text in a record that goes beside another */
   N_PAIRS = 5,       /* of powers in a key: H^10 H^9 ... H^2 H^1 */
   PAIR_LEN = 3 * 16, /* bytes of one: two powers, then what Karatsuba takes of both */
 };
-_Static_assert(2 * N_PAIRS >= GROUP_LAST + 1 && 2 * N_PAIRS >= PAIR_BLOCKS + 2, "a key has all powers of a last group");
+_Static_assert(2 * N_PAIRS >= GROUP + 1 && 2 * N_PAIRS >= PAIR_BLOCKS + 2, "a key has all powers of a last group");
 
 /* ---- AES ----------------------------------------------------------------------------------------------------- */
 
@@ -61,9 +60,21 @@ INLINE v gcm_counter(v nonce, uint32_t counter) {
   return v_set_word3(nonce, __builtin_bswap32(counter));
 }
 
+/* AES's input for n positions of a group, from its position `from` on. */
+INLINE void gcm_counters(v x[], unsigned n, v first, size_t from) {
+  const uint8_t *position = gcm_positions[from];
+  __asm__("" : "+r"(position)); /* one address, not one for each */
+  SL_UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor(first, block_load_all(position + 16 * j));
+}
+
 /* One round of n vectors. */
 INLINE void gcm_round(v k, v x[], unsigned n) {
   SL_UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_aes(x[j], k);
+}
+/* The last thing a loop does to n vectors: gcc 12 takes what goes round a loop and what leaves it for two variables, and moves the
+ * one to the other each time. */
+INLINE void gcm_settle(v x[], unsigned n) {
+  SL_UNROLL for (unsigned j = 0; j < n; j++) __asm__("" : "+w"(x[j]));
 }
 INLINE void gcm_round_last(v k, v x[], unsigned n) {
   SL_UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_aes_last(x[j], k);
