@@ -68,7 +68,15 @@ static inline v block_places(void) {
 static inline v block_keep(v x, size_t n) {
   return vandq_u8(x, vcltq_u8(block_places(), vdupq_n_u8((uint8_t)n)));
 }
-/* x with byte `at` (0..15) set to b, where it was zero. */
+/* The last n bytes of x, zeros behind. */
+static inline v block_end(v x, size_t n) {
+  return vqtbl1q_u8(x, vaddq_u8(block_places(), vdupq_n_u8((uint8_t)(16 - n))));
+}
+/* The 16 bytes of a and b that end with the n-th of b. */
+static inline v block_join(v a, v b, size_t n) {
+  return vqtbl2q_u8((uint8x16x2_t){{a, b}}, vaddq_u8(block_places(), vdupq_n_u8((uint8_t)n)));
+}
+/* x with byte `at` set to b, where it was zero; 16: x. */
 static inline v block_put_byte(v x, size_t at, uint8_t b) {
   v here = vceqq_u8(block_places(), vdupq_n_u8((uint8_t)at));
   return vorrq_u8(x, vandq_u8(here, vdupq_n_u8(b)));

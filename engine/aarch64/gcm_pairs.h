@@ -31,13 +31,17 @@ struct gcm_hidden {
   uint8_t mask[2][16], end[2][16]; /* E(J0); what AES has made for the last block */
 };
 
-/* The last block of either, at `off`, where one is not whole. They come in *a and *b as AES has made them, and are ciphertext then. */
-INLINE void gcm_pair_ends(struct sl_aead_job *const jobs[2], const uint8_t *const last_key[2], v *a, v *b, size_t off,
-                          struct gcm_hidden *hidden, bool seal) {
-  block_store_all(hidden->end[0], *a);
-  block_store_all(hidden->end[1], *b);
-  *a = gcm_block_end(jobs[0], hidden->end[0], last_key[0], off, seal);
-  *b = gcm_block_end(jobs[1], hidden->end[1], last_key[1], off, seal);
+/* The last block of a text that has more, where it is cut or has its tail byte. The 16 bytes with which the text ends are loaded as
+ * a whole, without those of the block before, and written as a whole, with them. */
+INLINE v gcm_pair_end(struct sl_aead_job *job, v x, v last_key, size_t off, bool seal) {
+  size_t to_plain = job->len - off, to_text = to_plain + job->tail_len;
+  size_t n_in = seal ? to_plain : to_text, n_out = seal ? to_text : to_plain;
+  v data = block_end(block_load_all(job->in + off + n_in - 16), n_in), before = block_load_all(job->out + off - 16);
+  if (seal) data = block_put_byte(data, to_plain, job->tail_len ? job->tail : 0);
+  v done = v_xor3(x, last_key, data);
+  block_store_all(job->out + off + n_out - 16, block_join(before, done, n_out));
+  if (!seal && job->tail_len) job->tail = block_byte(done, to_plain);
+  return seal ? block_keep(done, to_text) : data;
 }
 
 /* Two records of n_blocks blocks of text, a constant where this is called, and up to 16 bytes of AAD. */
@@ -45,40 +49,47 @@ INLINE void gcm_pair(struct sl_aead_job *const jobs[2], unsigned rounds, unsigne
                      bool seal) {
   const unsigned n = 1 + n_blocks;
   const uint8_t *const key[2] = {gcm_key_mem(jobs[0]->key), gcm_key_mem(jobs[1]->key)};
-  const uint8_t *const last_key[2] = {key[0] + 16 * rounds, key[1] + 16 * rounds};
-  const size_t off_end = 16 * (n_blocks - 1);
+  const size_t end = 16 * (n_blocks - 1);
   v x[2 * (PAIR_BLOCKS + 1)], aad[2];
   SL_UNROLL for (unsigned i = 0; i < 2; i++) aad[i] = block_load(jobs[i]->aad, jobs[i]->aad_len);
   gcm_pair_rounds(jobs, key, rounds, x, n);
 
-  const bool whole = jobs[0]->len == off_end + 16 && jobs[1]->len == off_end + 16;
   SL_UNROLL for (unsigned i = 0; i < 2; i++) {
     struct sl_aead_job *job = jobs[i];
-    v k = block_load_all(last_key[i]);
+    v k = block_load_all(key[i] + 16 * rounds), *last = &x[n * i + n_blocks];
     block_store_all(hidden->mask[i], v_xor(x[n * i], k));
     x[n * i] = aad[i];
     SL_UNROLL for (unsigned j = 1; j < n_blocks; j++) {
       size_t off = 16 * (j - 1);
       x[n * i + j] = gcm_block(job->out + off, job->in + off, x[n * i + j], k, seal);
     }
-    if (whole) {
-      x[n * i + n_blocks] = gcm_block(job->out + off_end, job->in + off_end, x[n * i + n_blocks], k, seal);
+    if (job->len == end + 16) {
+      *last = gcm_block(job->out + end, job->in + end, *last, k, seal);
+    } else if (n_blocks > 1) {
+      *last = gcm_pair_end(job, *last, k, end, seal);
+    } else {
+      block_store_all(hidden->end[i], *last);
     }
   }
-  if (!whole) gcm_pair_ends(jobs, last_key, &x[n_blocks], &x[n + n_blocks], off_end, hidden, seal);
+  if (n_blocks == 1) {
+    SL_UNROLL for (unsigned i = 0; i < 2; i++) {
+      if (jobs[i]->len == end + 16) continue;
+      x[n * i + 1] = gcm_block_end(jobs[i], hidden->end[i], key[i] + 16 * rounds, end, seal);
+    }
+  }
   __asm__("" : "+m"(*hidden)); /* what is there is read from there */
 
   struct gcm_sum s[2] = {gcm_no_sum(), gcm_no_sum()};
   const unsigned n_hash = n + 1, odd = n_hash % 2; /* with the lengths, whose power is H */
-  SL_UNROLL for (unsigned j = 0; j < n_hash; j += j < odd ? 1 : 2) {
+  if (odd) {
+    const size_t off = PAIR_LEN * ((n_hash + 1) / 2);
+    SL_UNROLL for (unsigned i = 0; i < 2; i++) s[i] = gcm_add_one(s[i], v_turn(x[n * i]), key[i] - off);
+  }
+  SL_UNROLL for (unsigned j = odd; j < n_hash; j += 2) {
     SL_UNROLL for (unsigned i = 0; i < 2; i++) {
-      const uint8_t *pair = key[i] - PAIR_LEN * ((n_hash - j + 1) / 2);
-      if (j < odd) {
-        s[i] = gcm_add_one(s[i], v_turn(x[n * i]), pair);
-      } else {
-        v b = j + 1 < n ? v_turn(x[n * i + j + 1]) : gcm_lengths(jobs[i]->aad_len, gcm_text_len(jobs[i]));
-        s[i] = gcm_add_two(s[i], v_turn(x[n * i + j]), b, pair, j == 0);
-      }
+      v a = v_turn(x[n * i + j]);
+      v b = j + 1 < n ? v_turn(x[n * i + j + 1]) : gcm_lengths(jobs[i]->aad_len, gcm_text_len(jobs[i]));
+      s[i] = gcm_add_two(s[i], a, b, key[i] - PAIR_LEN * ((n_hash - j) / 2), j == 0);
     }
   }
   SL_UNROLL for (unsigned i = 0; i < 2; i++) {
