@@ -68,6 +68,11 @@ static inline uint8_t *sl_key_mem(const struct sl_aead_key *key, size_t len) {
   return (uint8_t *)(uintptr_t)key->memory + sizeof key->memory - len;
 }
 
+/* All that a key of ChaCha20-Poly1305 has, with every kernel. */
+static inline uint8_t *sl_chapoly_secret(const struct sl_aead_key *key) {
+  return sl_key_mem(key, 32);
+}
+
 struct sl_aead_ops {
   enum sl_aead aead;
   uint16_t secret_len; /* bytes */

@@ -82,7 +82,7 @@ static void run_begin_state(struct chapoly_run *run, unsigned s) {
   for (unsigned i = 0; i < LANES; i++) { /* lanes that are over repeat the first */
     struct chapoly_unit unit = run->unit[LANES * s + i < run->n_units ? LANES * s + i : 0];
     uint32_t counter = unit.number == 0 ? 0 : (uint32_t)(unit.number - 1) + run->counter;
-    lane[i] = (struct chacha_lane){unit.job->key->mem, unit.job->nonce, counter};
+    lane[i] = (struct chacha_lane){sl_chapoly_secret(unit.job->key), unit.job->nonce, counter};
   }
   chacha_begin(run->start[s], lane);
 }
@@ -321,7 +321,7 @@ INLINE void run_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
 }
 
 static void expand(struct sl_aead_key *key, const uint8_t *secret) {
-  memcpy(key->mem, secret, 32);
+  memcpy(sl_chapoly_secret(key), secret, 32);
 }
 static void seal(struct sl_aead_job *const *jobs, size_t n) {
   run_jobs(jobs, n, true);
@@ -351,7 +351,7 @@ static void poly64_to(struct sl_poly1305 *poly, const struct poly64 *p) {
 
 static void stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
   uint8_t stream[SL_CHACHA20_STREAM_LEN];
-  sl_chacha20_blocks4(stream, key->mem, s->nonce, s->counter++);
+  sl_chacha20_blocks4(stream, sl_chapoly_secret(key), s->nonce, s->counter++);
   sl_poly1305_init(poly_of(s), stream);
   sl_wipe(stream, sizeof stream);
 }
@@ -391,7 +391,7 @@ static void stream_units(struct sl_stream *s, const struct sl_aead_key *key, uin
 static void stream_over(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in, size_t len,
                         bool is_open) {
   uint8_t stream[SL_CHACHA20_STREAM_LEN];
-  sl_chacha20_blocks4(stream, key->mem, s->nonce, s->counter++);
+  sl_chacha20_blocks4(stream, sl_chapoly_secret(key), s->nonce, s->counter++);
   for (size_t i = 0; i < len; i += 16) {
     size_t n = len - i < 16 ? len - i : 16;
     v data = block_load(in + i, n), done = block_keep(v_xor(data, block_load_all(stream + i)), n);

@@ -48,7 +48,7 @@ INLINE v gcm_pair_end(struct sl_aead_job *job, v x, v last_key, size_t off, bool
 INLINE void gcm_pair(struct sl_aead_job *const jobs[2], unsigned rounds, unsigned n_blocks, struct gcm_hidden *hidden,
                      bool seal) {
   const unsigned n = 1 + n_blocks;
-  const uint8_t *const key[2] = {gcm_key_mem(jobs[0]->key), gcm_key_mem(jobs[1]->key)};
+  const uint8_t *const key[2] = {gcm_key_mem(jobs[0]->key, rounds), gcm_key_mem(jobs[1]->key, rounds)};
   const size_t end = 16 * (n_blocks - 1);
   v x[2 * (PAIR_BLOCKS + 1)], aad[2];
   SL_UNROLL for (unsigned i = 0; i < 2; i++) aad[i] = block_load(jobs[i]->aad, jobs[i]->aad_len);

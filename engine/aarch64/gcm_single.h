@@ -247,7 +247,7 @@ INLINE void gcm_run_aad(struct gcm_run *run, const struct sl_aead_job *job, cons
 /* One job, but for what then waits. */
 PART void gcm_single_job(struct sl_aead_job *job, unsigned rounds, struct gcm_run *run, bool seal) {
   size_t n_blocks = gcm_n_blocks(gcm_text_len(job));
-  struct gcm_text t = {.job = job, .key = gcm_key_mem(job->key), .rounds = rounds, .nonce = gcm_nonce(job)};
+  struct gcm_text t = {.job = job, .key = gcm_key_mem(job->key, rounds), .rounds = rounds, .nonce = gcm_nonce(job)};
   gcm_run_aad(run, job, t.key);
   if (n_blocks <= FIRST_BLOCKS) {
     gcm_only_group(&t, run, n_blocks, seal);

@@ -19,7 +19,7 @@ _Static_assert(offsetof(struct sl_stream, nonce) + 16 <= sizeof(struct sl_stream
 /* The key stream at the stream's counter, which steps on. */
 PART v gcm_stream_block(struct sl_stream *s, const struct sl_aead_key *key) {
   v x = gcm_counter(gcm_stream_nonce(s), s->counter++);
-  return gcm_encrypt(x, gcm_key_mem(key), gcm_stream_rounds(key));
+  return gcm_encrypt(x, gcm_key_mem(key, gcm_stream_rounds(key)), gcm_stream_rounds(key));
 }
 
 static void gcm_stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
@@ -30,7 +30,7 @@ static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key
   v acc = v_turn(block_load_all((const uint8_t *)s->hash));
   for (size_t n_now; n > 0; n -= n_now, blocks += 16 * n_now) {
     n_now = n < 2 * N_PAIRS ? n : 2 * N_PAIRS;
-    acc = gcm_hash(acc, (const uint8_t(*)[16])blocks, n_now, gcm_key_mem(key));
+    acc = gcm_hash(acc, (const uint8_t(*)[16])blocks, n_now, gcm_key_mem(key, gcm_stream_rounds(key)));
   }
   block_store_all((uint8_t *)s->hash, v_turn(acc));
 }
@@ -41,7 +41,7 @@ PART void gcm_stream_blocks(struct sl_stream *s, const struct sl_aead_key *key, 
   struct sl_aead_job piece = {.in = in, .out = out, .len = len};
   size_t n_blocks = len / 16, first = s->counter % GROUP, n_first = GROUP - first < n_blocks ? GROUP - first : n_blocks;
   struct gcm_text t = {.job = &piece,
-                       .key = gcm_key_mem(key),
+                       .key = gcm_key_mem(key, gcm_stream_rounds(key)),
                        .rounds = gcm_stream_rounds(key),
                        .nonce = gcm_stream_nonce(s),
                        .counter = s->counter - (uint32_t)first};

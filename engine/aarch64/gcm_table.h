@@ -10,7 +10,7 @@
 INLINE void gcm_jobs(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
   struct gcm_run run;
   struct gcm_hidden hidden;
-  gcm_run_begin(&run, gcm_key_mem(jobs[0]->key));
+  gcm_run_begin(&run, gcm_key_mem(jobs[0]->key, rounds));
   for (size_t i = 0; i < n;) {
     size_t n_blocks = n - i > 1 ? gcm_pair_blocks(jobs[i], jobs[i + 1]) : 0;
     if (n_blocks > 0) {

@@ -148,10 +148,10 @@ PART v gcm_hash(v acc, const uint8_t (*blocks)[16], size_t n, const uint8_t *key
 
 /* ---- keys ---------------------------------------------------------------------------------------------------- */
 
-/* key->mem: N_PAIRS of powers, each over x (docs/gcm.md), descending to H^2 and H; then round keys; one pointer to where these
+/* The end of a key's memory: N_PAIRS of powers, each over x (docs/gcm.md), descending to H^2 and H; then round keys; one pointer to where these
  * meet serves both, and pair i, which has H^2i, is at - PAIR_LEN * i. */
-INLINE const uint8_t *gcm_key_mem(const struct sl_aead_key *key) {
-  return key->mem + PAIR_LEN * N_PAIRS;
+INLINE const uint8_t *gcm_key_mem(const struct sl_aead_key *key, unsigned rounds) {
+  return sl_key_mem(key, 16 * ((size_t)rounds + 1));
 }
 
 /* x shifted up by 4 n bytes. */
@@ -213,7 +213,7 @@ INLINE v gcm_product(v a, v h) {
 }
 
 static void gcm_expand(struct sl_aead_key *key, const uint8_t *secret, unsigned rounds) {
-  uint8_t *mem = key->mem + PAIR_LEN * N_PAIRS;
+  uint8_t *mem = sl_key_mem(key, 16 * ((size_t)rounds + 1));
   gcm_expand_rounds(mem, secret, rounds);
   v h = v_turn(gcm_encrypt(v_zero(), mem, rounds));
 

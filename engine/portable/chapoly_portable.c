@@ -8,13 +8,8 @@
 #include "engine/portable/text.h"
 #include "engine/stream.h"
 
-/* All a key has. */
-static uint8_t *secret_of(const struct sl_aead_key *key) {
-  return sl_key_mem(key, 32);
-}
-
 static void expand(struct sl_aead_key *key, const uint8_t *secret) {
-  memcpy(secret_of(key), secret, 32);
+  memcpy(sl_chapoly_secret(key), secret, 32);
 }
 
 /* Absorbs data, filled up with zeros to whole blocks (RFC 8439 2.8: pad16). */
@@ -31,7 +26,7 @@ static void absorb(struct sl_poly1305 *poly, const uint8_t *data, size_t len) {
 /* Does one job but for its verdict: out and tail are written, and the tag its ciphertext ought to have goes to tag[].
  * Block 0 of the key stream makes the Poly1305 key, its second half is thrown away, and the text begins with block 1. */
 static void crypt(struct sl_aead_job *job, uint8_t tag[static 16], bool is_open) {
-  const uint8_t *key = secret_of(job->key);
+  const uint8_t *key = sl_chapoly_secret(job->key);
   uint8_t stream[SL_CHACHA20_STREAM_LEN], text[SL_CHACHA20_STREAM_LEN];
   struct sl_poly1305 poly;
 
@@ -92,7 +87,7 @@ static struct sl_poly1305 *poly_of(struct sl_stream *s) {
 
 static void stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
   uint8_t stream[SL_CHACHA20_STREAM_LEN];
-  sl_chacha20_blocks4(stream, secret_of(key), s->nonce, s->counter++);
+  sl_chacha20_blocks4(stream, sl_chapoly_secret(key), s->nonce, s->counter++);
   sl_poly1305_init(poly_of(s), stream);
   sl_wipe(stream, sizeof stream);
 }
@@ -110,7 +105,7 @@ static void stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uin
   for (size_t done = 0, n; done < len; done += n) {
     n = len - done < sizeof text ? len - done : sizeof text;
     size_t n_rest = n % 16, n_whole = n - n_rest, n_over = -n % 64;
-    sl_chacha20_blocks4(stream, secret_of(key), s->nonce, s->counter);
+    sl_chacha20_blocks4(stream, sl_chapoly_secret(key), s->nonce, s->counter);
     s->counter += (uint32_t)(n + 63) / 64;
     memcpy(text, in + done, n);
     memset(text + n, 0, -n % 16);

@@ -15,7 +15,7 @@ enum {
 const uint8_t sl_chapoly_zeros[64];
 
 void sl_chapoly_expand(struct sl_aead_key *key, const uint8_t *secret) {
-  memcpy(chapoly_secret(key), secret, 32);
+  memcpy(sl_chapoly_secret(key), secret, 32);
 }
 
 /* ---- Poly1305 in general registers, tags, ends of texts ------------------------------------------------------------ */
@@ -143,7 +143,7 @@ static void chapoly_group_of(struct chapoly_records *rec, struct sl_aead_job *co
   rec->lanes_base = 0;
   for (size_t i = 0; i < n; i++) {
     const struct sl_aead_job *job = jobs[i];
-    rec->key[i] = chapoly_secret(job->key);
+    rec->key[i] = sl_chapoly_secret(job->key);
     rec->nonce[i] = job->nonce;
     rec->aad[i] = job->aad;
     rec->in[i] = job->in;
@@ -242,7 +242,8 @@ static void chapoly_solo(const struct chapoly_width *k, struct chapoly_work *w, 
     if (n_last > 1) n_last = 0;
   } else if (n_last < lanes / 2 && n_last + !has_hash > 0) {
     few_len = 64 * lanes / 2;
-    k->few_blocks(few, chapoly_secret(job->key), job->nonce, zero, zero + (uint32_t)(n_text - n_last) + 1, 1 + n_last);
+    k->few_blocks(few, sl_chapoly_secret(job->key), job->nonce, zero, zero + (uint32_t)(n_text - n_last) + 1,
+                  1 + n_last);
     head = (const struct chapoly_head *)few;
   } else {
     n_last = 0;
@@ -270,7 +271,7 @@ static void chapoly_solo(const struct chapoly_width *k, struct chapoly_work *w, 
     rec.len_min = job->len;
     rec.text_max = text_len;
     rec.lanes_base = 0;
-    k->solo_start(w, chapoly_secret(job->key), job->nonce, n_states, zero + (uint32_t)base);
+    k->solo_start(w, sl_chapoly_secret(job->key), job->nonce, n_states, zero + (uint32_t)base);
   }
   if (!has_hash) {
     uint8_t key[32];
@@ -327,7 +328,7 @@ void sl_chapoly_stream_absorb(const struct chapoly_width *k, struct sl_stream *s
                               const uint8_t *p, size_t len) {
   if (!s->has_hash) {
     uint8_t blocks[PLACES_MAX / 4][64];
-    k->few_blocks(blocks, chapoly_secret(key), s->nonce, 0, 1, 1);
+    k->few_blocks(blocks, sl_chapoly_secret(key), s->nonce, 0, 1, 1);
     sl_poly1305_init(chapoly_poly_of(s), blocks[0]);
     sl_wipe(blocks, (size_t)64 << k->log_lanes >> 1);
     s->counter = 1;

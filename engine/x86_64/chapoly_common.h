@@ -11,11 +11,6 @@
 #include "engine/portable/poly1305.h"
 #include "engine/stream.h"
 
-/* All a key has. */
-static inline uint8_t *chapoly_secret(const struct sl_aead_key *key) {
-  return sl_key_mem(key, 32);
-}
-
 enum {
   PLACES_MAX = 32,      /* of a pass, at any width: blocks of stream */
   GROUP_LONG_LEN = 192, /* bytes: a group whose records are all that long merges products; measured: docs/kernels.md */

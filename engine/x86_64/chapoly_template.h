@@ -301,7 +301,7 @@ static void chapoly_heads(struct chapoly_work *w, struct chapoly_head *heads, st
   rec.log_width = 0;
   for (size_t i = 0; i < PASS_BLOCKS; i++) {
     const struct sl_aead_job *job = jobs[i % HEADS < n ? i % HEADS : 0];
-    rec.key[i] = chapoly_secret(job->key);
+    rec.key[i] = sl_chapoly_secret(job->key);
     rec.nonce[i] = job->nonce;
   }
   chapoly_group_start(w, &rec, W_STATES);
