@@ -521,9 +521,10 @@ static void forced_in_vain(void **state) {
 #undef FEATURE_NAME
   };
   for (size_t i = 0; sl_kernel_list[i] != NULL; i++) {
+    bool lacks = (sl_kernel_list[i]->needs & ~sl_cpu_detect()) != 0; /* something of its own: then that is said */
     for (unsigned bit = 0; bit < SL_CPU_BIT_END; bit++) {
       if ((sl_kernel_list[i]->needs >> bit & 1) == 0) continue;
-      in_child(sl_kernel_list[i]->name, names[bit], check_cannot_run, names[bit]);
+      in_child(sl_kernel_list[i]->name, names[bit], check_cannot_run, lacks ? "CPU lacks" : names[bit]);
     }
   }
 }
