@@ -180,6 +180,17 @@ void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open) {
   }
 }
 
+void sl_aead_job_failed(struct sl_aead_job *job, uint8_t tag[static SL_AEAD_TAG_LEN]) {
+  if (job->err == SL_E_AUTH) {
+    memcpy(job->tag, tag, SL_AEAD_TAG_LEN);
+  } else {
+    job->err = SL_E_AUTH;
+    sl_wipe(job->out, job->len);
+    job->tail = 0;
+  }
+  sl_wipe(tag, SL_AEAD_TAG_LEN);
+}
+
 /* The first jobs as far as they have one shape and are plainly sound: puts them into list[] and returns how many. */
 static ALWAYS_INLINE size_t take_alike(struct sl_aead_job *jobs, size_t n, struct sl_aead_job **list, bool is_open) {
   if (jobs->key == NULL) return 0;
@@ -191,7 +202,7 @@ static ALWAYS_INLINE size_t take_alike(struct sl_aead_job *jobs, size_t n, struc
     bool is_alike = jobs->key != NULL && has_shape(jobs, &shape) && is_plainly_sound(jobs, &shape, is_open);
     if (!__builtin_expect(is_alike, true)) break;
     sl_aead_key_prefetch(jobs->key);
-    if (!is_open) jobs->err = SL_OK;
+    jobs->err = SL_OK;
     list[i] = jobs;
   }
   return i;

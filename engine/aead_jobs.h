@@ -19,18 +19,20 @@ static inline void sl_aead_key_prefetch(const struct sl_aead_key *key) {
 }
 
 /* Runs jobs that passed the check, in any mix of keys: groups them by ops and calls each kernel once per group.
- * Opened jobs get their verdict in err; sealing cannot fail, and leaves it. `jobs` is reordered. */
+ * Opened jobs come with err SL_OK and get their verdict there; sealing cannot fail, and leaves it. `jobs` is reordered. */
 void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open);
 
-/* A kernel's verdict on one opened job: `differs` is sl_differ()'s answer about the tag. Zeroes the outputs of a job that
- * failed. The verdict is public: a connection that got a bad record fails visibly (RFC 8446 5.2). */
-static inline void sl_aead_job_verdict(struct sl_aead_job *job, uint32_t differs) {
+/* A kernel's verdict on one opened job: `differs` is sl_differ()'s answer about the tag. When it returns false,
+ * sl_aead_job_failed() is next. The verdict is public: a connection that got a bad record fails visibly (RFC 8446 5.2). */
+SL_MUST_USE static inline bool sl_aead_job_verdict(struct sl_aead_job *job, uint32_t differs) {
   sl_declassify(&differs, sizeof differs);
+  if (__builtin_expect(differs != 0, false)) return false;
   job->err = SL_OK;
-  if (differs == 0) return;
-  job->err = SL_E_AUTH;
-  sl_wipe(job->out, job->len);
-  job->tail = 0;
+  return true;
 }
+
+/* The end of a job that failed, whose tag ought to have been `tag`: zeroes the outputs, or leaves them and hands the tag over,
+ * as err wants it (kernel.h). Wipes `tag`: with a text that was not authentic, it would be a forgery. */
+__attribute__((cold)) void sl_aead_job_failed(struct sl_aead_job *job, uint8_t tag[static SL_AEAD_TAG_LEN]);
 
 #endif

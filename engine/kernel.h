@@ -79,8 +79,11 @@ struct sl_aead_ops {
   uint16_t key_len;    /* bytes of struct sl_aead_key this algorithm uses, the last ones */
   void (*expand)(struct sl_aead_key *key, const uint8_t *secret);
   /* n >= 1 jobs whose keys all have these ops. Any mix of keys and lengths. A kernel is free in which order it does
-   * them and how many at once. Neither reads job->err; open writes it: SL_OK or SL_E_AUTH (with the outputs zeroed,
-   * by sl_aead_job_verdict() of aead_jobs.h); seal leaves it. */
+   * them and how many at once. seal neither reads job->err nor writes it. open writes SL_OK or SL_E_AUTH; what becomes of
+   * a job whose tag is wrong, err says beforehand (sl_aead_job_failed() of aead_jobs.h does it):
+   *   SL_OK      its outputs are zeroed: all that comes by aead.h, record.h and batch.h
+   *   SL_E_AUTH  its outputs stay, and `tag` gets what would have been right: for texts in pieces, whose callers learn at
+   *              the end of the text, by then on their own account, that it was not authentic */
   void (*seal)(struct sl_aead_job *const *jobs, size_t n);
   void (*open)(struct sl_aead_job *const *jobs, size_t n);
 };

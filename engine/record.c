@@ -165,6 +165,7 @@ static sl_err open_describe(struct sl_record *record, struct sl_record_key *key,
   job->tail_len = 1;
   job->aad = wire;
   job->aad_len = SL_RECORD_HEADER_LEN;
+  job->err = SL_OK; /* a text whose tag is wrong does not stay */
   nonce_take(job->nonce, key);
   record->is_open = true;
   record->type = 0;

@@ -94,6 +94,7 @@ static bool opens_all_but(struct aead_test *t, const struct sl_aead_ops *ops, un
   for (unsigned j = 0; j < N_JOBS; j++) {
     t->order[j] = &t->jobs[j];
     t->jobs[j].tail = (uint8_t)~TAIL;
+    t->jobs[j].err = SL_OK;
   }
   ops->open(t->order, N_JOBS);
   for (unsigned j = 0; j < N_JOBS; j++) {

@@ -546,6 +546,109 @@ static void one_bad_job(void **state) {
   }
 }
 
+/* ---- what is left of what failed ----------------------------------------------------------------------------- */
+
+enum { LEFT_MAX = 33, LEFT_LEN = 700 };
+
+struct left {
+  struct sl_aead_key keys[2];
+  struct sl_aead_job jobs[LEFT_MAX];
+  uint8_t sealed[LEFT_MAX][LEFT_LEN + 1], buf[LEFT_MAX][LEFT_LEN + 1];
+  uint8_t right[LEFT_MAX][SL_AEAD_TAG_LEN], tags[LEFT_MAX][SL_AEAD_TAG_LEN];
+};
+
+/* Jobs that are sealed: alike when is_even, else of all lengths up to a few vectors and of both keys. */
+static void left_seal(struct left *x, bool is_even) {
+  for (size_t j = 0; j < LEFT_MAX; j++) {
+    x->jobs[j] = (struct sl_aead_job){.key = &x->keys[is_even ? 0 : j % 2],
+                                      .aad = aad,
+                                      .in = text + j,
+                                      .out = x->sealed[j],
+                                      .tag = x->right[j],
+                                      .len = is_even       ? 64
+                                             : j % 11 == 0 ? LEFT_LEN
+                                                           : 9 * j,
+                                      .aad_len = 5,
+                                      .tail_len = is_even || j % 3 == 0,
+                                      .tail = (uint8_t)j};
+    memcpy(x->jobs[j].nonce, nonce, sizeof nonce);
+    x->jobs[j].nonce[0] ^= (uint8_t)j;
+  }
+  assert_int_equal(sl_aead_seal(x->jobs, LEFT_MAX), 0);
+}
+
+static bool left_is_bad(size_t j) {
+  return j % 4 != 1;
+}
+
+/* n of them, to be opened in place, most with a wrong tag. Returns how many those are. */
+static size_t left_spoil(struct left *x, size_t n) {
+  size_t n_bad = 0;
+  memcpy(x->buf, x->sealed, sizeof x->buf);
+  memcpy(x->tags, x->right, sizeof x->tags);
+  for (size_t j = 0; j < n; j++) {
+    struct sl_aead_job *job = &x->jobs[j];
+    job->in = job->out = x->buf[j];
+    job->tag = x->tags[j];
+    job->tail = 0xee;
+    n_bad += left_is_bad(j);
+    if (left_is_bad(j)) x->tags[j][j % SL_AEAD_TAG_LEN] ^= (uint8_t)(1 << j % 8);
+  }
+  return n_bad;
+}
+
+/* Whether failed jobs have left nothing, or their text; and the others theirs. */
+static void assert_left(const struct left *x, size_t n, bool stays) {
+  for (size_t j = 0; j < n; j++) {
+    const struct sl_aead_job *job = &x->jobs[j];
+    bool is_there = stays || !left_is_bad(j);
+    assert_int_equal(job->err, left_is_bad(j) ? SL_E_AUTH : SL_OK);
+    if (is_there) assert_memory_equal(job->out, text + j, job->len);
+    if (!is_there) assert_true(all_are(job->out, job->len, 0));
+    if (job->tail_len > 0) assert_int_equal(job->tail, is_there ? j : 0);
+    if (is_there) assert_memory_equal(job->tag, x->right[j], SL_AEAD_TAG_LEN);
+  }
+}
+
+/* With each kernel, and with two in one call: whatever err says before, nothing stays. A kernel that is called as the provider
+ * does, with SL_E_AUTH there, leaves the text and the tag it ought to have. */
+static void what_is_left(void **state) {
+  (void)state;
+  static const size_t sizes[] = {1, 2, 3, 4, 7, 16, LEFT_MAX};
+  static struct left x;
+  for (size_t i = 0; i < 2 * n_kernels; i++) {
+    const struct aead_kernel *kernel = &kernels[i / 2];
+    bool is_even = i % 2 == 0;
+    x.keys[0] = key_of(kernel);
+    x.keys[1] = key_of(&kernels[(i / 2 + 1) % n_kernels]);
+    left_seal(&x, is_even);
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+      for (size_t err = 0, n = sizes[s]; err <= SL_ERR_END; err += n) {
+        size_t n_bad = left_spoil(&x, n);
+        for (size_t j = 0; j < n; j++) x.jobs[j].err = (sl_err)((err + j) % (SL_ERR_END + 1));
+        assert_int_equal(sl_aead_open(x.jobs, n), n_bad);
+        assert_left(&x, n, false);
+        left_spoil(&x, n);
+        for (size_t j = 0; j < n; j++) x.jobs[j].err = SL_E_AUTH; /* as the last call left most */
+        assert_int_equal(sl_aead_open(x.jobs, n), n_bad);
+        assert_left(&x, n, false);
+      }
+    }
+    x.keys[1] = key_of(kernel);
+    left_seal(&x, is_even);
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+      struct sl_aead_job *list[LEFT_MAX];
+      left_spoil(&x, sizes[s]);
+      for (size_t j = 0; j < sizes[s]; j++) {
+        list[j] = &x.jobs[j];
+        x.jobs[j].err = SL_E_AUTH;
+      }
+      x.keys[0].ops->open(list, sizes[s]);
+      assert_left(&x, sizes[s], true);
+    }
+  }
+}
+
 /* ---- arguments ----------------------------------------------------------------------------------------------- */
 
 /* A sound job over static buffers, to be spoilt. */
@@ -1007,7 +1110,7 @@ int main(void) {
       cmocka_unit_test(allowed_nulls),       cmocka_unit_test(overlaps),
       cmocka_unit_test(unsound_among_sound), cmocka_unit_test(keys),
       cmocka_unit_test(short_check_agrees),  cmocka_unit_test(refused_on_the_wire),
-      cmocka_unit_test(unlike_among_alike),
+      cmocka_unit_test(unlike_among_alike),  cmocka_unit_test(what_is_left),
   };
   say_what_is_missing();
   return cmocka_run_group_tests(tests, setup, NULL);

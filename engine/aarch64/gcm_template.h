@@ -274,12 +274,17 @@ PART v gcm_block_end(struct sl_aead_job *job, const uint8_t x[16], const uint8_t
   return seal ? block_keep(done, to_text) : data;
 }
 
+PART __attribute__((cold)) void gcm_failed(struct sl_aead_job *job, v tag) {
+  uint8_t bytes[SL_AEAD_TAG_LEN];
+  block_store_all(bytes, tag);
+  sl_aead_job_failed(job, bytes);
+}
 INLINE void gcm_put_tag(struct sl_aead_job *job, v ghash, v mask, bool seal) {
   v tag = v_xor(v_turn(ghash), mask);
   if (seal) {
     block_store_all(job->tag, tag);
-  } else {
-    sl_aead_job_verdict(job, block_differs(tag, block_load_all(job->tag)));
+  } else if (!sl_aead_job_verdict(job, block_differs(tag, block_load_all(job->tag)))) {
+    gcm_failed(job, tag);
   }
 }
 

@@ -40,14 +40,19 @@ static void chapoly_final(struct sl_poly1305 *poly, uint8_t tag[16], uint64_t aa
   sl_poly1305_final(poly, tag);
 }
 
+/* The tag, or the verdict about it. */
 static void chapoly_end(struct sl_aead_job *job, uint64_t tag_low, uint64_t tag_high, bool seal) {
   if (seal) {
     sl_store64_le(job->tag, tag_low);
     sl_store64_le(job->tag + 8, tag_high);
-  } else {
-    uint64_t differs = (sl_load64_le(job->tag) ^ tag_low) | (sl_load64_le(job->tag + 8) ^ tag_high);
-    sl_aead_job_verdict(job, (uint32_t)((differs | (0 - differs)) >> 63));
+    return;
   }
+  uint64_t differs = (sl_load64_le(job->tag) ^ tag_low) | (sl_load64_le(job->tag + 8) ^ tag_high);
+  if (sl_aead_job_verdict(job, (uint32_t)((differs | (0 - differs)) >> 63))) return;
+  uint8_t tag[SL_AEAD_TAG_LEN];
+  sl_store64_le(tag, tag_low);
+  sl_store64_le(tag + 8, tag_high);
+  sl_aead_job_failed(job, tag);
 }
 
 static void chapoly_solo_tag(struct sl_aead_job *job, struct sl_poly1305 *poly, size_t text_len, bool seal) {

@@ -220,12 +220,17 @@ struct gcm_done {
   struct sl_aead_job *job;
 };
 
+PART __attribute__((cold)) void gcm_failed(struct sl_aead_job *job, __m128i tag) {
+  uint8_t bytes[SL_AEAD_TAG_LEN];
+  block_store_all(bytes, tag);
+  sl_aead_job_failed(job, bytes);
+}
 INLINE void gcm_put_tag(struct sl_aead_job *job, __m128i ghash, __m128i mask, bool seal) {
   __m128i tag = _mm_xor_si128(ghash, mask);
   if (seal) {
     block_store_all(job->tag, tag);
-  } else {
-    sl_aead_job_verdict(job, block_differs(tag, block_load_all(job->tag)));
+  } else if (!sl_aead_job_verdict(job, block_differs(tag, block_load_all(job->tag)))) {
+    gcm_failed(job, tag);
   }
 }
 
