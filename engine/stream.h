@@ -48,7 +48,7 @@ bool sl_stream_can(const struct sl_aead_key *key);
  * errors: SL_E_KEY empty, or !sl_stream_can(); SL_E_ARG nonce_len is 0, or not 12 with ChaCha20-Poly1305 */
 SL_MUST_USE sl_err sl_stream_start(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *nonce,
                                    size_t nonce_len);
-/* Makes s what it would be if a text that was sealed whole had come as its first piece: more can follow. AES-GCM alone. It
+/* Makes s what it would be if a text that was done whole had come as its first piece: more can follow. AES-GCM alone. It
  * takes some 20 us.
  * last:   the text_len % 16 bytes at the end of the ciphertext
  * tag:    the text's so far

@@ -1,4 +1,4 @@
-/* stream_resume.c - AES-GCM: from a text that was sealed whole to the stream it would have been (stream.h). The tag tells the hash
+/* stream_resume.c - AES-GCM: from a text that was done whole to the stream it would have been (stream.h). The tag tells the hash
  * before the last blocks went in, to whoever has the hash key: GHASH multiplies by H for each block (SP 800-38D 6.4), and the
  * field GF(2^128) divides.
  *

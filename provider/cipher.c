@@ -11,50 +11,14 @@ void *cipher_new(const struct prov *prov, const struct cipher_kind *kind, size_t
   c->kind = kind;
   c->text.kept = c->kept;
   c->text.kept_cap = KEPT_LEN;
-  c->text.whole_max = kind->whole_len;
   return c;
 }
 
 void cipher_free(struct cipher *c, size_t size) {
   if (c == NULL) return;
   pipeline_free(c);
-  if (c->text.kept_cap > KEPT_LEN) prov_wipe_free(c->prov, c->text.kept, c->text.kept_cap);
   prov_wipe_free(c->prov, c->text.room, sizeof *c->text.room);
   prov_wipe_free(c->prov, c, size);
-}
-
-/* Memory of its own for a copy of this length, where the context's does not do. */
-static bool make_kept(const struct cipher *c, struct text *t, size_t len) {
-  if (len <= t->kept_cap) return true;
-  size_t cap = (len + KEPT_LEN - 1) / KEPT_LEN * KEPT_LEN;
-  uint8_t *kept = prov_alloc(c->prov, cap);
-  if (kept == NULL) return false;
-  if (t->kept_cap > KEPT_LEN) prov_wipe_free(c->prov, t->kept, t->kept_cap);
-  t->kept = kept;
-  t->kept_cap = (uint16_t)cap;
-  return true;
-}
-
-/* Up to here a copy costs next to nothing, and so does doing a text twice. */
-enum { TWICE_LEN = 128 };
-
-/* Whether a text of this length can be gone on with by its tag. */
-static bool may_be_by_tag(const struct cipher *c, size_t len) {
-  return !c->is_open && c->kind->aead != SL_CHACHA20_POLY1305 && len > TWICE_LEN;
-}
-
-size_t text_job_keeps(const struct cipher *c, size_t len) {
-  return may_be_by_tag(c, len) ? len % 16 : len;
-}
-
-static bool copy_kept(struct cipher *c, const struct text *from) {
-  c->text.kept = c->kept;
-  c->text.kept_cap = KEPT_LEN;
-  if (from->state != TEXT_WHOLE) return true;
-  size_t len = from->is_by_tag ? from->whole_len % 16 : from->whole_len;
-  if (!make_kept(c, &c->text, len)) return false;
-  memcpy(c->text.kept, from->kept, len);
-  return true;
 }
 
 void *cipher_dup(const struct cipher *c, size_t size) {
@@ -62,8 +26,8 @@ void *cipher_dup(const struct cipher *c, size_t size) {
   if (copy == NULL) return NULL;
   memcpy(copy, c, size);
   copy->pipes = NULL;
-  bool has_kept = copy_kept(copy, &c->text), has_room = text_copy_room(copy, &copy->text);
-  if (has_kept && has_room && pipeline_copy(copy, c->pipes)) return copy;
+  copy->text.kept = copy->kept;
+  if (text_copy_room(copy, &copy->text) && pipeline_copy(copy, c->pipes)) return copy;
   cipher_free(copy, size);
   return NULL;
 }
@@ -84,6 +48,7 @@ int cipher_set_key(struct cipher *c, const uint8_t *secret, size_t len) {
 
 void text_drop(struct text *t) {
   if (t->state == TEXT_STREAM) sl_stream_wipe(&t->stream, t->room);
+  if (t->state == TEXT_WHOLE) sl_wipe(t->whole_tag, TAG_LEN);
   t->state = TEXT_NONE;
 }
 
@@ -114,10 +79,31 @@ int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, siz
   return 1;
 }
 
+/* Up to here a copy costs next to nothing, and so does doing a text twice. */
+enum { TWICE_LEN = 128, LAST_LEN = 16 };
+
+/* Whether a text of this length can be gone on with by its tag. */
+static bool may_be_by_tag(const struct cipher *c, size_t len) {
+  return c->kind->aead != SL_CHACHA20_POLY1305 && len > TWICE_LEN;
+}
+
+size_t text_job_keeps(const struct cipher *c, size_t len) {
+  return may_be_by_tag(c, len) ? LAST_LEN : len;
+}
+
+/* Keeps what going on with this ciphertext would take. */
+static void keep(const struct cipher *c, struct text *t, const uint8_t *ciphertext, size_t len) {
+  if (may_be_by_tag(c, len))
+    memcpy(t->kept, ciphertext + len - LAST_LEN, LAST_LEN);
+  else
+    memcpy(t->kept, ciphertext, len);
+}
+
 /* A text that was done becomes a stream, by its tag or by being done again. */
 static sl_err whole_to_stream(const struct cipher *c, struct text *t) {
   if (t->is_by_tag) {
-    return sl_stream_resume(&t->stream, &c->key, t->nonce, t->aad_len, t->whole_len, t->kept, t->whole_tag);
+    const uint8_t *last = t->kept + LAST_LEN - t->whole_len % 16; /* of the last block what there is */
+    return sl_stream_resume(&t->stream, &c->key, t->nonce, t->aad_len, t->whole_len, last, t->whole_tag);
   }
   uint8_t text[256];
   sl_err err = SL_OK;
@@ -135,17 +121,19 @@ static sl_err to_stream(const struct cipher *c, struct text *t) {
   if (t->state == TEXT_NONE) return SL_E_STATE;
   sl_err err = sl_stream_start(&t->stream, &c->key, t->nonce, SL_AEAD_NONCE_LEN);
   if (err == SL_OK) err = sl_stream_aad(&t->stream, &c->key, t->aad, t->aad_len);
-  if (err == SL_OK && t->state == TEXT_WHOLE) err = whole_to_stream(c, t);
+  if (err == SL_OK && t->state == TEXT_WHOLE) {
+    err = whole_to_stream(c, t);
+    sl_wipe(t->whole_tag, TAG_LEN);
+  }
   t->state = TEXT_STREAM;
   return err;
 }
 
-bool text_may_be_job(const struct cipher *c, const struct text *t, size_t tag_len, const uint8_t *out,
-                     const uint8_t *in, size_t len) {
+bool text_may_be_job(const struct cipher *c, const struct text *t, const uint8_t *out, const uint8_t *in, size_t len) {
   /* In place or apart, as kernels want it; anything else is for a stream to make of it what it can. */
   bool may_do = out == in || out + len <= in || in + len <= out;
-  size_t max = t->expects_more ? TWICE_LEN : may_be_by_tag(c, len) ? SL_AEAD_TEXT_MAX : t->whole_max;
-  return t->state == TEXT_WAITS && len <= max && may_do && (!c->is_open || tag_len == TAG_LEN);
+  size_t max = t->expects_more ? TWICE_LEN : may_be_by_tag(c, len) ? SL_AEAD_TEXT_MAX : t->kept_cap;
+  return t->state == TEXT_WAITS && len <= max && may_do;
 }
 
 void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, uint8_t *out, const uint8_t *in,
@@ -155,35 +143,30 @@ void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, u
   job->aad_len = t->aad_len;
   job->in = in;
   job->out = out;
-  job->tag = c->is_open ? t->tag : t->whole_tag;
+  job->tag = t->whole_tag;
   job->len = len;
   _Static_assert(offsetof(struct sl_aead_job, err) == offsetof(struct sl_aead_job, nonce) + 16,
                  "no tail, and no error");
   memcpy((uint8_t *)job + offsetof(struct sl_aead_job, nonce), t->nonce, sizeof t->nonce);
-  job->err = SL_OK;
-  if (c->is_open) memcpy(t->kept, in, len);
+  job->err = SL_E_AUTH; /* a text with another tag stays, and the job's becomes the right one (engine/kernel.h) */
+  if (!c->is_open) return;
+  memcpy(t->whole_tag, t->tag, TAG_LEN); /* one that is not there yet, or is shorter, is another */
+  keep(c, t, in, len);                   /* `out` may be there, too */
 }
 
-bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job) {
+void text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job) {
+  if (!c->is_open) keep(c, t, job->out, job->len);
   t->whole_len = job->len;
   t->is_by_tag = may_be_by_tag(c, job->len);
-  if (c->is_open) {
-    if (job->err != SL_OK) return false;
-    memcpy(t->whole_tag, t->tag, TAG_LEN);
-  } else {
-    size_t n = text_job_keeps(c, job->len);
-    memcpy(t->kept, job->out + job->len - n, n);
-  }
   t->state = TEXT_WHOLE;
-  return true;
 }
 
-/* A short text in one pass. Returns false when it has another tag than it ought to have. */
-static bool whole_text(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
+/* A text in one pass. */
+static void whole_text(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
   struct sl_aead_job job, *const jobs[] = {&job};
   text_job(c, t, &job, out, in, len);
   (c->is_open ? c->key.ops->open : c->key.ops->seal)(jobs, 1);
-  return text_job_done(c, t, &job);
+  text_job_done(c, t, &job);
 }
 
 /* Whether the text that is under way wants a room and has none. */
@@ -191,7 +174,7 @@ static bool lacks_room(const struct cipher *c, const struct text *t, size_t len)
   return c->kind->aead == SL_CHACHA20_POLY1305 && t->room == NULL && sl_stream_wants_room(&t->stream, len);
 }
 
-int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
+static int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
   if (t->state == TEXT_WHOLE && t->whole_len > TWICE_LEN) t->expects_more = true;
   sl_err err = to_stream(c, t);
   if (err != SL_OK) return text_failed(c, err);
@@ -203,19 +186,15 @@ int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint
   return err == SL_OK ? 1 : text_failed(c, err);
 }
 
-static int more_text(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in,
-                     size_t len) {
+static int more_text(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
   if (len == 0) return 1;
-  if (text_may_be_job(c, t, tag_len, out, in, len)) {
-    if (!make_kept(c, t, text_job_keeps(c, len))) return 0;
-    if (whole_text(c, t, out, in, len)) return 1;
-    in = t->kept; /* that is said in the end; until then, the text is what it is */
-  }
-  return text_stream(c, t, out, in, len);
+  if (!text_may_be_job(c, t, out, in, len)) return text_stream(c, t, out, in, len);
+  whole_text(c, t, out, in, len);
+  return 1;
 }
 
-int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len) {
-  if (out != NULL) return more_text(c, t, tag_len, out, in, len);
+int text_piece(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
+  if (out != NULL) return more_text(c, t, out, in, len);
   if (t->state == TEXT_WAITS && len <= (size_t)KEPT_AAD_LEN - t->aad_len) {
     memcpy(t->aad + t->aad_len, in, len);
     t->aad_len = (uint8_t)(t->aad_len + len);
@@ -227,21 +206,19 @@ int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *
 }
 
 int text_end(const struct cipher *c, struct text *t, size_t tag_len) {
-  uint8_t tag[TAG_LEN];
-  if (t->state == TEXT_WHOLE) {
-    memcpy(tag, t->whole_tag, TAG_LEN);
-  } else {
+  uint8_t *tag = t->whole_tag;
+  if (t->state != TEXT_WHOLE) {
     sl_err err = to_stream(c, t);
     if (err != SL_OK) return text_failed(c, err);
     sl_stream_tag(&t->stream, &c->key, t->room, tag);
   }
   t->state = TEXT_NONE;
   if (!c->is_open) {
-    memcpy(t->tag, tag, sizeof tag);
+    memcpy(t->tag, tag, TAG_LEN);
     return 1;
   }
   uint32_t differs = tag_len == TAG_LEN ? sl_differ(tag, t->tag, TAG_LEN) : sl_differ(tag, t->tag, tag_len);
-  sl_wipe(tag, sizeof tag);                /* the right tag of a text that had a wrong one would be a forgery */
+  sl_wipe(tag, TAG_LEN);                   /* the right tag of a text that had a wrong one would be a forgery */
   sl_declassify(&differs, sizeof differs); /* the caller learns it anyway */
   return differs == 0 ? 1 : prov_fail(c->prov, PROV_E_AUTH);
 }

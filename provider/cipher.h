@@ -15,13 +15,13 @@ enum {
 };
 
 /* How far a text is. libssl gives a record in five calls: IV, AAD, text, end, tag. What can wait for the text does, and a
- * text is done with all that in one pass, as if no more of it would come. When more does come, it is begun again as a
- * stream, with the ciphertext that was kept: that is why it must be short. A text that is sealed with AES-GCM need not be, as a
- * stream can be had from its tag. */
+ * text is done with all that in one pass, as if no more of it would come. When more does come, it becomes a stream: by the
+ * tag it had so far where that is enough, with AES-GCM; else it is begun again with the ciphertext that was kept, and that is
+ * why it must be short. */
 enum text_state {
   TEXT_NONE,
   TEXT_WAITS,  /* begun: nonce and AAD are kept */
-  TEXT_WHOLE,  /* done: whole_tag and the ciphertext are kept, or its last bytes */
+  TEXT_WHOLE,  /* done: whole_tag and the ciphertext are kept, or its last block */
   TEXT_STREAM, /* in pieces */
 };
 enum { KEPT_LEN = 256, KEPT_AAD_LEN = 32 };
@@ -33,14 +33,13 @@ struct text {
   enum text_state state;
   uint8_t tag[TAG_LEN];                           /* expected when opening, made when sealing */
   uint8_t nonce[16] __attribute__((aligned(16))); /* 12 bytes and zeros, as the end of a job has them */
-  uint8_t whole_tag[TAG_LEN];
-  uint8_t aad_len; /* bytes kept */
+  uint8_t whole_tag[TAG_LEN];                     /* the right one, of what has been done */
+  uint8_t aad_len;                                /* bytes kept */
   uint8_t aad[KEPT_AAD_LEN];
-  bool expects_more;  /* a text that was done in one pass was gone on with */
-  bool is_by_tag;     /* the text that is done is gone on with by its tag; of its ciphertext the last bytes are kept */
-  size_t whole_len;   /* bytes of the text that is done */
-  uint16_t whole_max; /* bytes: a longer text is a stream from the start */
-  uint16_t kept_cap;  /* bytes at `kept` */
+  bool expects_more; /* a text that was done in one pass was gone on with */
+  bool is_by_tag;    /* the text that is done is gone on with by its tag; its last block of ciphertext is kept */
+  size_t whole_len;  /* bytes of the text that is done */
+  uint16_t kept_cap; /* bytes at `kept`: a longer text is a stream from the start, unless it may go on by its tag */
   uint8_t *kept;
 };
 
@@ -48,9 +47,9 @@ struct text {
 struct cipher_kind {
   enum sl_aead aead;
   unsigned mode; /* EVP_CIPH_*_MODE */
-  /* By measurement, in bytes: a text of no more is done in one pass; in a pipeline, a text of no more goes with the others. A
-   * stream takes up with that there, as each text so done is copied. Those of which no copy is kept have no such bound. */
-  uint16_t whole_len, side_by_side_len;
+  /* By measurement, in bytes: in a pipeline, a text of no more goes with the others, and is copied for it. A stream takes up with
+   * that there. Texts that are not copied have no such bound. */
+  uint16_t side_by_side_len;
 };
 
 struct pipes;
@@ -66,7 +65,7 @@ struct cipher {
   struct pipes *pipes;          /* pipeline.c's; NULL until there are any */
   size_t tls_pad;               /* bytes that the last tlsaad said a record grows by */
   uint8_t tls_aad[TLS_AAD_LEN]; /* of the next record */
-  uint8_t kept[KEPT_LEN];       /* text's, until one is longer */
+  uint8_t kept[KEPT_LEN];       /* text's */
 };
 
 /* A context of `size` bytes that begins with a struct cipher; NULL after an error was added. */
@@ -84,18 +83,16 @@ int cipher_record(struct cipher *c, const uint8_t *nonce, uint8_t *out, const ui
 int text_begin(const struct cipher *c, struct text *t, const uint8_t *nonce, size_t nonce_len);
 /* Gives up the text that is under way. */
 void text_drop(struct text *t);
-/* One more piece of the text that is under way: AAD when out is NULL. tag_len: of the tag that is expected so far. */
-int text_piece(const struct cipher *c, struct text *t, size_t tag_len, uint8_t *out, const uint8_t *in, size_t len);
-/* The three parts of text_piece(), for more than one text in a call. Whether a piece may be done as a job: then text_job() fills
- * one in. When it is done, text_job_done() says whether that was all: else the piece, now at t->kept, is for text_stream(). */
-bool text_may_be_job(const struct cipher *c, const struct text *t, size_t tag_len, const uint8_t *out,
-                     const uint8_t *in, size_t len);
+/* One more piece of the text that is under way: AAD when out is NULL. */
+int text_piece(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len);
+/* text_piece() in parts, for more than one text in a call. Whether a piece may be done as a job: then text_job() fills one in,
+ * and text_job_done() is told when it is done. Whether its tag was right is for text_end() to say. */
+bool text_may_be_job(const struct cipher *c, const struct text *t, const uint8_t *out, const uint8_t *in, size_t len);
 /* Bytes that a job of this length wants at t->kept. */
 size_t text_job_keeps(const struct cipher *c, size_t len);
 void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, uint8_t *out, const uint8_t *in,
               size_t len);
-bool text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job);
-int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len);
+void text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job);
 /* Ends the text: makes the tag, or compares its first tag_len bytes. */
 int text_end(const struct cipher *c, struct text *t, size_t tag_len);
 /* t is a copy: gives it a room of its own. Returns false after an error was added. */

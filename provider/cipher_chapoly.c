@@ -11,7 +11,7 @@
 
 enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
 
-static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER, KEPT_LEN, 8192};
+static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER, 8192};
 
 /* The version of OpenSSL from which a nonce serves for one text, and more of it is refused. Before, the next piece begins a text
  * with the same one. */
@@ -58,7 +58,7 @@ static int chapoly_piece(struct chapoly *x, uint8_t *out, size_t *out_len, const
   if (in == NULL) {
     if (x->c.is_open && x->tag_len == 0) return prov_fail(x->c.prov, PROV_E_NO_TAG);
     if (!text_end(&x->c, &x->c.text, x->tag_len)) return 0;
-  } else if (!text_piece(&x->c, &x->c.text, x->tag_len, out, in, len)) {
+  } else if (!text_piece(&x->c, &x->c.text, out, in, len)) {
     return 0;
   }
   *out_len = len;

@@ -122,7 +122,7 @@ static int gcm_piece(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_t
     }
     return 1;
   }
-  if (!text_piece(&g->c, &g->c.text, g->has_tag_len ? g->tag_len : 0, out, in, len)) return 0;
+  if (!text_piece(&g->c, &g->c.text, out, in, len)) return 0;
   *out_len = len;
   return 1;
 }
@@ -405,7 +405,7 @@ static int gcm_open_skey_init(void *ctx, void *skey, const unsigned char *iv, si
 }
 
 #define AES_GCM(bits)                                                                                                  \
-  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE, 2048, 2048};                  \
+  static const struct cipher_kind kind_##bits = {SL_AES_##bits##_GCM, EVP_CIPH_GCM_MODE, KEPT_LEN};                    \
   static void *gcm_##bits##_new(void *prov) {                                                                          \
     return gcm_new(prov, &kind_##bits);                                                                                \
   }                                                                                                                    \

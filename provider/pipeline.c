@@ -52,7 +52,7 @@ static bool make_kept(const struct cipher *c, struct pipes *pipes, uint16_t len)
   pipes->kept = kept;
   for (size_t i = 0; i < pipes->n_max; i++) {
     pipes->pipe[i].text.kept = kept != NULL ? kept + i * pipes->kept_len : NULL;
-    pipes->pipe[i].text.kept_cap = pipes->pipe[i].text.whole_max = pipes->kept_len;
+    pipes->pipe[i].text.kept_cap = pipes->kept_len;
   }
   return kept != NULL || len == 0;
 }
@@ -178,19 +178,16 @@ static int texts(struct cipher *c, size_t n, uint8_t **out, const uint8_t **in, 
   for (size_t i = 0; i < n && ok; i++) {
     struct text *t = &pipes->pipe[i].text;
     if (len[i] == 0) continue;
-    if (out[i] != NULL && text_may_be_job(c, t, pipes->tag_len, out[i], in[i], len[i])) {
+    if (out[i] != NULL && text_may_be_job(c, t, out[i], in[i], len[i])) {
       text_job(c, t, &jobs[n_jobs], out[i], in[i], len[i]);
       side_by_side[n_jobs] = &jobs[n_jobs];
       pipe_of[n_jobs++] = i;
     } else {
-      ok = text_piece(c, t, pipes->tag_len, out[i], in[i], len[i]);
+      ok = text_piece(c, t, out[i], in[i], len[i]);
     }
   }
   if (n_jobs > 0) (c->is_open ? c->key.ops->open : c->key.ops->seal)(side_by_side, n_jobs);
-  for (size_t j = 0; j < n_jobs; j++) {
-    struct text *t = &pipes->pipe[pipe_of[j]].text;
-    if (!text_job_done(c, t, &jobs[j]) && !text_stream(c, t, jobs[j].out, t->kept, jobs[j].len)) ok = 0;
-  }
+  for (size_t j = 0; j < n_jobs; j++) text_job_done(c, &pipes->pipe[pipe_of[j]].text, &jobs[j]);
   return ok;
 }
 

@@ -409,6 +409,92 @@ static void test_random_calls(void **state) {
   each_case(random_calls, n_cases);
 }
 
+/* ---- one text, opened in every order of calls ---------------------------------------------------------------- */
+
+/* How a text is opened that was sealed. */
+struct way {
+  size_t len, more; /* bytes of the first piece, and of the next */
+  size_t tag_len;
+  bool in_place, is_wrong, tag_late, copies;
+};
+
+/* Opens input[], whose tag is `tag`, this way in both contexts. */
+static void open_one(struct pair *p, const struct way *way, const uint8_t *iv, const uint8_t *tag) {
+  uint8_t given[TAG_LEN];
+  int n, ret[BOTH][3];
+  memcpy(given, tag, TAG_LEN);
+  if (way->is_wrong) given[way->len % way->tag_len] ^= 0x20;
+  calls[0] = '\0';
+  note(" open %zu + %zu, tag %zu%s%s%s%s", way->len, way->more, way->tag_len, way->is_wrong ? " wrong" : "",
+       way->tag_late ? " late" : "", way->in_place ? " in place" : "", way->copies ? " copied" : "");
+  for (int w = 0; w < BOTH; w++) {
+    EVP_CIPHER_CTX **ctx = &p->ctx[w];
+    uint8_t *out = output[w], *in = way->in_place ? out : input;
+    memset(out, 0x5a, sizeof output[w]);
+    if (way->in_place) memcpy(out, input, way->len + way->more);
+    assert_int_equal(EVP_CipherInit_ex(*ctx, NULL, NULL, NULL, iv, 0), 1);
+    assert_int_equal(EVP_CipherUpdate(*ctx, NULL, &n, iv, 5), 1);
+    for (int late = 0; late < 2; late++) {
+      if (way->tag_late == late) EVP_CIPHER_CTX_ctrl(*ctx, EVP_CTRL_AEAD_SET_TAG, (int)way->tag_len, given);
+      if (late == 0) ret[w][0] = EVP_CipherUpdate(*ctx, out, &n, in, (int)way->len);
+    }
+    if (way->copies) {
+      EVP_CIPHER_CTX *copy = EVP_CIPHER_CTX_new();
+      assert_int_equal(EVP_CIPHER_CTX_copy(copy, *ctx), 1);
+      EVP_CIPHER_CTX_free(*ctx);
+      *ctx = copy;
+    }
+    ret[w][1] = way->more > 0 ? EVP_CipherUpdate(*ctx, out + way->len, &n, in + way->len, (int)way->more) : 1;
+    ret[w][2] = EVP_CipherFinal_ex(*ctx, given, &n);
+  }
+  for (int i = 0; i < 3; i++) outputs_agree("open", ret[OURS][i], ret[THEIRS][i], sizeof output[0]);
+  assert_int_equal(ret[OURS][2], !way->is_wrong);
+}
+
+/* In a new context: one that saw a text go on would do the next as a stream. */
+static void open_one_afresh(struct pair *p, const struct way *way) {
+  uint8_t key[32], iv[12], tag[TAG_LEN];
+  int n;
+  fill_random(key, sizeof key, p->seed++);
+  fill_random(iv, sizeof iv, p->seed++);
+  fill_random(output[0], way->len + way->more, p->seed++);
+  assert_int_equal(EVP_CipherInit_ex(p->ctx[THEIRS], NULL, NULL, key, iv, 1), 1);
+  assert_int_equal(EVP_CipherUpdate(p->ctx[THEIRS], NULL, &n, iv, 5), 1);
+  assert_int_equal(EVP_CipherUpdate(p->ctx[THEIRS], input, &n, output[0], (int)(way->len + way->more)), 1);
+  assert_int_equal(EVP_CipherFinal_ex(p->ctx[THEIRS], input, &n), 1);
+  assert_int_equal(EVP_CIPHER_CTX_ctrl(p->ctx[THEIRS], EVP_CTRL_AEAD_GET_TAG, TAG_LEN, tag), 1);
+  EVP_CIPHER_CTX_free(p->ctx[OURS]);
+  p->ctx[OURS] = EVP_CIPHER_CTX_new();
+  assert_int_equal(EVP_CipherInit_ex(p->ctx[OURS], p->cipher[OURS], NULL, key, NULL, 0), 1);
+  open_one(p, way, iv, tag);
+}
+
+static void test_opened_in_every_order(void **state) {
+  (void)state;
+  static const size_t lens[] = {1, 16, 127, 128, 129, 144, 256, 257, 1350, 2048, 2049, 4096, 9001, 16384};
+  static const size_t mores[] = {0, 1, 15, 16, 40, 3000};
+  static const size_t tag_lens[] = {TAG_LEN, 15, 4, 1};
+  enum { N_LENS = sizeof lens / sizeof lens[0], N_MORES = sizeof mores / sizeof mores[0] };
+  for (size_t i = 0; i < N_CIPHERS; i++) {
+    EVP_CIPHER *ours = fetch_cipher(OURS, cipher_names[i]), *theirs = fetch_cipher(THEIRS, cipher_names[i]);
+    struct pair p;
+    if (ours != NULL) pair_new(&p, cipher_names[i], ours, theirs, i + 1);
+    for (size_t n = 0; ours != NULL && n < N_LENS * N_MORES * 64; n++) {
+      size_t flags = n / (N_LENS * N_MORES);
+      open_one_afresh(&p, &(struct way){.len = lens[n % N_LENS],
+                                        .more = mores[n / N_LENS % N_MORES],
+                                        .tag_len = tag_lens[flags >> 4],
+                                        .in_place = flags & 1,
+                                        .is_wrong = flags & 2,
+                                        .tag_late = flags & 4,
+                                        .copies = flags & 8});
+    }
+    if (ours != NULL) pair_free(&p);
+    EVP_CIPHER_free(ours);
+    EVP_CIPHER_free(theirs);
+  }
+}
+
 /* ---- whole texts ------------------------------------------------------------------------------------------------- */
 
 /* AAD and text of one length each, in one to three pieces. */
@@ -693,9 +779,10 @@ static void test_made_iv(void **state) {
 
 int main(int argc, char *argv[]) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random_calls),  cmocka_unit_test(test_random_texts),  cmocka_unit_test(test_random_records),
-      cmocka_unit_test(test_record_limits), cmocka_unit_test(test_cipher_params), cmocka_unit_test(test_refuses),
-      cmocka_unit_test(test_made_iv),
+      cmocka_unit_test(test_random_calls),   cmocka_unit_test(test_random_texts),
+      cmocka_unit_test(test_random_records), cmocka_unit_test(test_record_limits),
+      cmocka_unit_test(test_cipher_params),  cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_made_iv),        cmocka_unit_test(test_opened_in_every_order),
   };
   if (argc > 1) n_cases = strtoul(argv[1], NULL, 10);
   force_what_there_is();

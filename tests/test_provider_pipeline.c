@@ -228,9 +228,9 @@ static void aads(struct texts *x, uint8_t *out[PIPES_MAX]) {
   for (size_t i = 0; i < x->n; i++) out[i] = x->aad[i];
 }
 
-static void agree(struct texts *x, const char *what, uint8_t *const *got, uint8_t *const *want, size_t except) {
+static void agree(struct texts *x, const char *what, uint8_t *const *got, uint8_t *const *want) {
   for (size_t i = 0; i < x->n; i++) {
-    if (i == except || memcmp(got[i], want[i], x->len[i]) == 0) continue;
+    if (memcmp(got[i], want[i], x->len[i]) == 0) continue;
     fail_msg("%s text %zu of %zu, %zu bytes: another output than OpenSSL's", what, i, x->n, x->len[i]);
   }
 }
@@ -264,17 +264,22 @@ static void one_pipeline(struct line *line, EVP_CIPHER *theirs, uint64_t seed) {
   bool copies = below(&x, 4) == 0;
 
   assert_true(run(&x, line, true, out, tags, TAG_LEN, copies));
-  agree(&x, "sealed", out, x.sealed, PIPES_MAX);
+  agree(&x, "sealed", out, x.sealed);
   for (size_t i = 0; i < x.n; i++) assert_memory_equal(tags[i], x.tags[i], TAG_LEN);
 
-  /* Opening: one may be wrong; the others are right all the same. */
+  /* Opening: one may be wrong; the others are right all the same, and that one's text is what it is. */
   size_t bad = below(&x, 3) == 0 ? below(&x, x.n) : PIPES_MAX, tag_len = below(&x, 4) > 0 ? TAG_LEN : 8 + below(&x, 9);
-  if (bad < x.n)
-    *(x.len[bad] > 0 && below(&x, 2) ? x.sealed[bad] + below(&x, x.len[bad]) : &tags[bad][below(&x, 8)]) ^= 4;
+  if (bad < x.n && x.len[bad] > 0 && below(&x, 2)) {
+    size_t at = below(&x, x.len[bad]);
+    x.sealed[bad][at] ^= 4;
+    x.text[bad][at] ^= 4;
+  } else if (bad < x.n) {
+    tags[bad][below(&x, 8)] ^= 4;
+  }
   for (size_t i = 0; i < x.n; i++) memset(out[i], 0, x.len[i]);
   assert_int_equal(run(&x, line, false, out, tags, tag_len, copies), bad == PIPES_MAX);
   ERR_clear_error();
-  agree(&x, "opened", out, x.text, bad);
+  agree(&x, "opened", out, x.text);
   for (size_t i = 0; i < x.n; i++) free(out[i]);
   texts_free(&x);
 }
@@ -428,7 +433,7 @@ static void test_no_memory(void **state) {
       n_failed += failed;
       x.seed = after_texts;
       assert_true(run(&x, &line, true, out, tags, TAG_LEN, true));
-      agree(&x, "sealed", out, x.sealed, PIPES_MAX);
+      agree(&x, "sealed", out, x.sealed);
       line_free(&line);
       assert_int_equal(direct_n_alive, before);
       for (size_t j = 0; j < x.n; j++) free(out[j]);
