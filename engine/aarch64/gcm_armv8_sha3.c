@@ -5,7 +5,11 @@ static inline v v_xor3(v a, v b, v c) {
   return veor3q_u8(a, b, c);
 }
 
-#include "engine/aarch64/gcm_table.h"
+#include "engine/aarch64/gcm_jobs.h"
+#include "engine/aarch64/gcm_stream.h"
+
+#include "engine/gcm_table.h"
+
 #include "engine/aarch64/kernels.h"
 
 const struct sl_kernel sl_kernel_gcm_armv8_sha3 = {

@@ -29,6 +29,7 @@ enum {
   PAIR_BLOCKS = 6,   /* of text in a record that goes beside another */
   N_PAIRS = 5,       /* of powers in a key: H^10 H^9 ... H^2 H^1 */
   PAIR_LEN = 3 * 16, /* bytes of one: two powers, then what Karatsuba takes of both */
+  POWERS_LEN = N_PAIRS * PAIR_LEN,
 };
 _Static_assert(2 * N_PAIRS >= GROUP + 1 && 2 * N_PAIRS >= PAIR_BLOCKS + 2, "a key has all powers of a last group");
 

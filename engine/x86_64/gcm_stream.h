@@ -57,15 +57,6 @@ PART void gcm_stream_over(struct sl_stream *s, const struct sl_aead_key *key, ui
   s->n_unit = (uint8_t)(16 - len);
 }
 
-static void gcm_stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
-                             size_t len, bool is_open) {
-  size_t n_over = len % 16;
-  if (s->n_block > 0) gcm_stream_absorb(s, key, s->block, 1);
-  s->n_block = s->n_unit = 0;
-  if (len > n_over) gcm_stream_blocks(s, key, out, in, len - n_over, !is_open);
-  if (n_over > 0) gcm_stream_over(s, key, out + len - n_over, in + len - n_over, n_over, !is_open);
-}
-
 static void gcm_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
   uint8_t lengths[16];
   if (s->n_block > 0) gcm_stream_absorb(s, key, s->block, 1);
@@ -75,8 +66,5 @@ static void gcm_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, u
   block_store_all(
       tag, _mm_xor_si128(block_load_all((const uint8_t *)s->hash), block_load_all((const uint8_t *)&s->hash[2])));
 }
-
-#define GCM_STREAM_OPS                                                                                                 \
-  { 16, gcm_stream_start, gcm_stream_absorb, gcm_stream_crypt, gcm_stream_tag }
 
 #endif

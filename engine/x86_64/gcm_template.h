@@ -35,6 +35,7 @@ enum {
   LONG_LEN = V_GROUP_LONG * V_BYTES, /* bytes */
   LEAD_LEN = 2 * 16,                 /* bytes of positions before the text */
   N_POWERS = 16,                     /* in a key: H^16 ... H^1, H last */
+  POWERS_LEN = 16 * N_POWERS,        /* bytes */
   V_EXACT = N_POWERS / V_LANES,      /* vectors those reach */
   V_LAST = V_GROUP + 1,              /* vectors in the last group at most */
 };

@@ -4,7 +4,8 @@
 #include "engine/x86_64/gcm_wide.h"
 
 #include "engine/x86_64/gcm_stream.h"
-#include "engine/x86_64/gcm_table.h"
+
+#include "engine/gcm_table.h"
 #include "engine/x86_64/kernels.h"
 
 const struct sl_kernel sl_kernel_gcm_vaes512 = {

@@ -1,29 +1,10 @@
-/* gcm_table.h - an AES-GCM kernel's way through its jobs, and what its table needs. */
-#ifndef SEALANE_ENGINE_AARCH64_GCM_TABLE_H
-#define SEALANE_ENGINE_AARCH64_GCM_TABLE_H
+/* gcm_table.h - the tables of an AES-GCM kernel, over what it has defined before it includes this: POWERS_LEN, bytes of powers of H
+ * in a key; gcm_expand(); gcm_jobs(); gcm_stream_start(), _absorb(), _blocks(), _over() and _tag(). */
+#ifndef SEALANE_ENGINE_GCM_TABLE_H
+#define SEALANE_ENGINE_GCM_TABLE_H
 
-#include "engine/aarch64/gcm_pairs.h"
-#include "engine/aarch64/gcm_single.h"
-#include "engine/aarch64/gcm_stream.h"
-
-/* Jobs of one key size in one direction. */
-INLINE void gcm_jobs(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
-  struct gcm_run run;
-  struct gcm_hidden hidden;
-  gcm_run_begin(&run, gcm_key_mem(jobs[0]->key, rounds));
-  for (size_t i = 0; i < n;) {
-    size_t n_blocks = n - i > 1 ? gcm_pair_blocks(jobs[i], jobs[i + 1]) : 0;
-    if (n_blocks > 0) {
-      gcm_pairs[n_blocks](jobs + i, rounds, &hidden, seal);
-      i += 2;
-    } else {
-      gcm_single_job(jobs[i++], rounds, &run, seal);
-    }
-  }
-  gcm_run_end(&run, seal);
-  sl_wipe(&run, sizeof run);
-  sl_wipe(&hidden, sizeof hidden);
-}
+#include "kernel.h"
+#include "stream.h"
 
 static void gcm_128_expand(struct sl_aead_key *key, const uint8_t *secret) {
   gcm_expand(key, secret, 10);
@@ -44,12 +25,25 @@ static void gcm_256_open(struct sl_aead_job *const *jobs, size_t n) {
   gcm_jobs(jobs, n, 14, false);
 }
 
-#define GCM_KEY_LEN(rounds) (16 + PAIR_LEN * N_PAIRS + 16 * (rounds + 1))
+#define GCM_KEY_LEN(rounds) (POWERS_LEN + 16 * (rounds + 1) + 16) /* and two pointers */
 #define GCM_KERNEL_OPS                                                                                                 \
   {                                                                                                                    \
     {SL_AES_128_GCM, 16, GCM_KEY_LEN(10), gcm_128_expand, gcm_128_seal, gcm_128_open},                                 \
         {SL_AES_256_GCM, 32, GCM_KEY_LEN(14), gcm_256_expand, gcm_256_seal, gcm_256_open},                             \
   }
 _Static_assert(GCM_KEY_LEN(14) <= SL_AEAD_KEY_MEM, "a key fits its memory");
+
+/* A piece: what is over goes by itself, and waits to be hashed. */
+static void gcm_stream_crypt(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
+                             size_t len, bool is_open) {
+  size_t n_over = len % 16;
+  if (s->n_block > 0) gcm_stream_absorb(s, key, s->block, 1);
+  s->n_block = s->n_unit = 0;
+  if (len > n_over) gcm_stream_blocks(s, key, out, in, len - n_over, !is_open);
+  if (n_over > 0) gcm_stream_over(s, key, out + len - n_over, in + len - n_over, n_over, !is_open);
+}
+
+#define GCM_STREAM_OPS                                                                                                 \
+  { 16, gcm_stream_start, gcm_stream_absorb, gcm_stream_crypt, gcm_stream_tag }
 
 #endif
