@@ -281,7 +281,8 @@ static const void *chapoly_next(struct chapoly_work *w, struct chapoly_lanes *la
     }
     if (n_next > 0) chacha_pass(w, n_next, blocks_per_record, NULL, seal);
   }
-  UNROLL for (size_t l = 0; l < PASS_BLOCKS && n_states == W_STATES; l += Q_LANES) {
+  if (n_states != W_STATES) return pairs; /* what is next takes new ones */
+  UNROLL for (size_t l = 0; l < PASS_BLOCKS; l += Q_LANES) {
     v step = q_load(lanes->step + l);
     q_store(lanes->in + l, q_add(q_load(lanes->in + l), step));
     q_store(lanes->out + l, q_add(q_load(lanes->out + l), step));
