@@ -76,6 +76,7 @@ static int gcm_record(struct gcm *g, uint8_t *out, size_t *out_len, const uint8_
   if (!has_key(g)) return prov_fail(g->c.prov, PROV_E_NO_KEY);
   if (out == NULL || out != in || len < AROUND) return prov_fail(g->c.prov, PROV_E_TLS_RECORD);
   if (!g->counts || g->iv_len != IV_DEFAULT_LEN) return prov_fail(g->c.prov, PROV_E_TLS_IV);
+  g->tag_len = TAG_LEN; /* a record's: that of a text before is over */
 
   uint8_t *explicit_nonce = g->iv + g->iv_len - TLS_EXPLICIT_LEN, nonce[IV_DEFAULT_LEN];
   if (g->c.is_open) {

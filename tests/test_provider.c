@@ -649,6 +649,36 @@ static void test_record_limits(void **state) {
   ERR_clear_error();
 }
 
+/* A record has a whole tag, whatever the text before it had: that length is what counts from there on. */
+static void test_tag_length_after_record(void **state) {
+  (void)state;
+  for (size_t i = 0; i < N_CIPHERS; i++) {
+    EVP_CIPHER *cipher[BOTH] = {fetch_cipher(OURS, cipher_names[i]), fetch_cipher(THEIRS, cipher_names[i])};
+    for (int is_seal = 0; cipher[OURS] != NULL && is_seal < 2; is_seal++) {
+      uint8_t key[32] = {1}, iv[12] = {2}, aad[TLS_AAD_LEN] = {[12] = 100}, record[100 + TAG_LEN] = {0};
+      size_t tag_len[BOTH] = {0};
+      for (int w = 0; w < BOTH; w++) {
+        EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+        OSSL_PARAM params[] = {OSSL_PARAM_construct_size_t(OSSL_CIPHER_PARAM_AEAD_TAGLEN, &tag_len[w]),
+                               OSSL_PARAM_construct_end()};
+        int n_fixed = i < 2 ? -1 : 12, len = is_seal ? 100 + TAG_LEN : 100, n;
+        assert_int_equal(EVP_DecryptInit_ex(ctx, cipher[w], NULL, key, iv), 1);
+        assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 5, record), 1);
+        assert_int_equal(EVP_CipherInit_ex(ctx, NULL, NULL, NULL, NULL, is_seal), 1);
+        assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IV_FIXED, n_fixed, iv), 1);
+        assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_TLS1_AAD, sizeof aad, aad), TAG_LEN);
+        assert_int_equal(EVP_CipherUpdate(ctx, record, &n, record, len), is_seal);
+        assert_int_equal(EVP_CIPHER_CTX_get_params(ctx, params), 1);
+        EVP_CIPHER_CTX_free(ctx);
+      }
+      assert_int_equal(tag_len[OURS], tag_len[THEIRS]);
+    }
+    EVP_CIPHER_free(cipher[OURS]);
+    EVP_CIPHER_free(cipher[THEIRS]);
+  }
+  ERR_clear_error();
+}
+
 /* ---- what the cipher says about itself ----------------------------------------------------------------------- */
 
 static void add_name(const char *name, void *names_of) {
@@ -779,10 +809,15 @@ static void test_made_iv(void **state) {
 
 int main(int argc, char *argv[]) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random_calls),   cmocka_unit_test(test_random_texts),
-      cmocka_unit_test(test_random_records), cmocka_unit_test(test_record_limits),
-      cmocka_unit_test(test_cipher_params),  cmocka_unit_test(test_refuses),
-      cmocka_unit_test(test_made_iv),        cmocka_unit_test(test_opened_in_every_order),
+      cmocka_unit_test(test_random_calls),
+      cmocka_unit_test(test_random_texts),
+      cmocka_unit_test(test_random_records),
+      cmocka_unit_test(test_record_limits),
+      cmocka_unit_test(test_cipher_params),
+      cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_made_iv),
+      cmocka_unit_test(test_opened_in_every_order),
+      cmocka_unit_test(test_tag_length_after_record),
   };
   if (argc > 1) n_cases = strtoul(argv[1], NULL, 10);
   force_what_there_is();
