@@ -93,7 +93,8 @@ size_t text_job_keeps(const struct cipher *c, size_t len);
 void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, uint8_t *out, const uint8_t *in,
               size_t len);
 void text_job_done(const struct cipher *c, struct text *t, const struct sl_aead_job *job);
-/* Ends the text: makes the tag, or compares its first tag_len bytes. */
+/* Ends the text: makes the tag, or compares its first tag_len bytes. A wrong tag adds no error, nor does it in cipher_record():
+ * libssl adds its own, and programs look at the first there is. */
 int text_end(const struct cipher *c, struct text *t, size_t tag_len);
 /* t is a copy: gives it a room of its own. Returns false after an error was added. */
 bool text_copy_room(const struct cipher *c, struct text *t);

@@ -225,7 +225,7 @@ int pipeline_final(void *ctx, size_t n, unsigned char **out, size_t *out_len, co
     out_len[i] = 0;
   }
   if (!c->is_open) c->pipes->tag_len = ok ? TAG_LEN : 0;
-  return ok;
+  return ok || !c->is_open ? ok : prov_fail(c->prov, PROV_E_AUTH);
 }
 
 /* ---- tags ---------------------------------------------------------------------------------------------------- */

@@ -735,8 +735,9 @@ static void test_refuses(void **state) {
                   "the text is too long, or additional data came after it");
     assert_reason(EVP_DecryptFinal_ex(ctx, text, &len), "no tag has been set");
     assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 16, text), 1);
-    assert_reason(EVP_DecryptFinal_ex(ctx, text, &len),
-                  "authentication failed: wrong key, or the data was changed on the way");
+    /* As with OpenSSL's own: libssl says what that means, and programs look at the first reason there is. */
+    assert_int_equal(EVP_DecryptFinal_ex(ctx, text, &len), 0);
+    assert_int_equal(ERR_peek_error(), 0);
     assert_reason(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, 0, NULL), "invalid IV length");
     if (i < 2) {
       assert_reason(EVP_DecryptUpdate(ctx, text, &len, text, 16),
