@@ -503,46 +503,53 @@ static void wrong_lengths(void **state) {
   }
 }
 
-static void one_bad_job(void **state) {
-  (void)state;
-  enum { N = 33, LEN = 80 };
+/* A third of the jobs have `len` bytes and others fewer, or all but a few have. */
+static void one_bad_job_of(const struct aead_kernel *kernel, size_t len, bool mostly) {
+  enum { N = 33, LEN = 256 };
   static uint8_t buf[N][LEN + 1], sealed[N][LEN + 1], tags[N][SL_AEAD_TAG_LEN];
-  for (size_t i = 0; i < n_kernels; i++) {
-    struct sl_aead_key keys[2] = {key_of(&kernels[i]), key_of(&kernels[i])};
-    struct sl_aead_job jobs[N];
-    for (size_t j = 0; j < N; j++) {
-      jobs[j] = (struct sl_aead_job){.key = &keys[j % 2],
-                                     .aad = aad,
-                                     .in = text + j,
-                                     .out = sealed[j],
-                                     .tag = tags[j],
-                                     .len = j % 3 == 0 ? LEN : j,
-                                     .aad_len = 5,
-                                     .tail_len = j % 2 == 0,
-                                     .tail = (uint8_t)j};
-      memcpy(jobs[j].nonce, nonce, sizeof nonce);
-      jobs[j].nonce[0] ^= (uint8_t)j;
-    }
-    assert_int_equal(sl_aead_seal(jobs, N), 0);
-    for (size_t n = 1; n <= N; n = n < 9 ? n + 1 : n + 8) {
-      for (size_t bad = 0; bad < n; bad++) {
-        memcpy(buf, sealed, sizeof buf);
-        tags[bad][bad % SL_AEAD_TAG_LEN] ^= 1;
-        for (size_t j = 0; j < n; j++) {
-          jobs[j].in = jobs[j].out = buf[j];
-          jobs[j].tail = 0xee;
-          jobs[j].err = SL_E_PENDING;
-        }
-        assert_int_equal(sl_aead_open(jobs, n), 1);
-        tags[bad][bad % SL_AEAD_TAG_LEN] ^= 1;
-        for (size_t j = 0; j < n; j++) {
-          assert_int_equal(jobs[j].err, j == bad ? SL_E_AUTH : SL_OK);
-          if (j == bad) assert_true(all_are(buf[j], jobs[j].len, 0));
-          if (j != bad) assert_memory_equal(buf[j], text + j, jobs[j].len);
-          if (jobs[j].tail_len > 0) assert_int_equal(jobs[j].tail, j == bad ? 0 : j);
-        }
+  struct sl_aead_key keys[2] = {key_of(kernel), key_of(kernel)};
+  struct sl_aead_job jobs[N];
+  for (size_t j = 0; j < N; j++) {
+    const bool is_like = mostly ? j % 8 != 5 : j % 3 == 0;
+    jobs[j] = (struct sl_aead_job){.key = &keys[j % 2],
+                                   .aad = aad,
+                                   .in = text + j,
+                                   .out = sealed[j],
+                                   .tag = tags[j],
+                                   .len = is_like ? len : j,
+                                   .aad_len = j % 11 == 9 ? 20 : 5,
+                                   .tail_len = j % 2 == 0,
+                                   .tail = (uint8_t)j};
+    memcpy(jobs[j].nonce, nonce, sizeof nonce);
+    jobs[j].nonce[0] ^= (uint8_t)j;
+  }
+  assert_int_equal(sl_aead_seal(jobs, N), 0);
+  for (size_t n = 1; n <= N; n = n < 9 ? n + 1 : n + 8) {
+    for (size_t bad = 0; bad < n; bad++) {
+      memcpy(buf, sealed, sizeof buf);
+      tags[bad][bad % SL_AEAD_TAG_LEN] ^= 1;
+      for (size_t j = 0; j < n; j++) {
+        jobs[j].in = jobs[j].out = buf[j];
+        jobs[j].tail = 0xee;
+        jobs[j].err = SL_E_PENDING;
+      }
+      assert_int_equal(sl_aead_open(jobs, n), 1);
+      tags[bad][bad % SL_AEAD_TAG_LEN] ^= 1;
+      for (size_t j = 0; j < n; j++) {
+        assert_int_equal(jobs[j].err, j == bad ? SL_E_AUTH : SL_OK);
+        if (j == bad) assert_true(all_are(buf[j], jobs[j].len, 0));
+        if (j != bad) assert_memory_equal(buf[j], text + j, jobs[j].len);
+        if (jobs[j].tail_len > 0) assert_int_equal(jobs[j].tail, j == bad ? 0 : j);
       }
     }
+  }
+}
+static void one_bad_job(void **state) {
+  (void)state;
+  for (size_t i = 0; i < n_kernels; i++) {
+    one_bad_job_of(&kernels[i], 80, false);
+    one_bad_job_of(&kernels[i], 64, true);
+    one_bad_job_of(&kernels[i], 256, true);
   }
 }
 

@@ -2,6 +2,7 @@
  * memory, nothing waits for a store, and what one record has left to do goes on beside the beginning of the next.
  *
  *     short     an end
+ *     of five   first chunk | an end of one vector; in a batch, a run of them at a time
  *     long      first chunk | chunk | ... | end
  *
  * A chunk is 4 vectors inside the text, but for the record's head; an end 1 to 4, masked. A chunk is hashed between the AES rounds of
@@ -21,16 +22,6 @@ _Static_assert((int)CHUNK == (int)V_ALIGN && (int)CHUNK == (int)V_EXACT,
 /* Positions from a record's beginning on. */
 static const uint8_t gcm_five_positions[(CHUNK + 1) * V_LANES][16] __attribute__((aligned(64))) = {
     POSITIONS_4(0), POSITIONS_4(4), POSITIONS_4(8), POSITIONS_4(12), POSITIONS_4(16),
-};
-
-/* What is compared with a text's length, for masks: the place of each byte of an end's vectors, where the text begins with the
- * vector, and in the 32 bytes before, for a record's head, places no text has. */
-#define PLACES_8(p)  p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7
-#define PLACES_32(p) PLACES_8(p), PLACES_8(p + 8), PLACES_8(p + 16), PLACES_8(p + 24)
-#define NOWHERE_8    255, 255, 255, 255, 255, 255, 255, 255
-static const uint8_t gcm_places[LEAD_LEN + CHUNK_LEN] __attribute__((aligned(64))) = {
-    NOWHERE_8,     NOWHERE_8,     NOWHERE_8,      NOWHERE_8,      PLACES_32(0),   PLACES_32(32),
-    PLACES_32(64), PLACES_32(96), PLACES_32(128), PLACES_32(160), PLACES_32(192), PLACES_32(224),
 };
 
 /* ---- rounds and products ---------------------------------------------------------------------------------------- */
@@ -112,11 +103,10 @@ INLINE v gcm_solo_vec(const struct gcm_solo *g, unsigned j, v x, v last_key, boo
 /* The first chunk's text; *lead: what takes the head's place for GHASH, and becomes what AES made of it. */
 INLINE void gcm_solo_first(struct gcm_solo *g, unsigned rounds, v hash[], size_t lead_len, v *lead, bool seal) {
   v last_key = v_load_all(g->key + 16 * rounds);
-  v_mask text = v_mask_from(lead_len);
-  v data = v_merge_where(*lead, text, g->in), done = v_aesenclast(hash[0], v_xor(data, last_key));
-  v_store_where(g->out, text, done);
+  v data = v_merge_span(*lead, g->in, lead_len, V_BYTES), done = v_aesenclast(hash[0], v_xor(data, last_key));
+  v_store_span(g->out, lead_len, V_BYTES, done);
   *lead = v_xor(*lead, done);
-  hash[0] = seal ? v_take_where(data, text, done) : data;
+  hash[0] = seal ? v_take_span(data, done, lead_len, V_BYTES) : data;
   UNROLL for (unsigned j = 1; j < CHUNK; j++) hash[j] = gcm_solo_vec(g, j, hash[j], last_key, seal);
 }
 
@@ -158,51 +148,26 @@ INLINE struct gcm_sum gcm_solo_last(const struct gcm_solo *g, const v hash[], v 
 
 /* ---- ends --------------------------------------------------------------------------------------------------------- */
 
-/* The text of an end of n vectors, `len` bytes and no tail byte; x[] gets what GHASH takes, unturned. lead: what that is in front of a
- * record's head. Returns what AES makes of zeros there. is_piece: there is text, up to a whole chunk, whose length no
- * byte holds. */
-INLINE v gcm_end_text(const struct gcm_solo *g, v last_key, const uint8_t *places, size_t len, v x[], unsigned n,
-                      v lead, bool is_piece, bool seal) {
-  v v_len = v_all_bytes((uint8_t)(len - is_piece)), first = lead;
+/* The text of an end of n vectors, bytes [from,to_plain) and behind them the tail byte, if there is one: the last vector holds the
+ * last of them. x[] gets what GHASH takes, unturned. lead: what that is in front of a record's head. Returns what AES makes of zeros
+ * there. */
+INLINE v gcm_end_text(const struct gcm_solo *g, struct sl_aead_job *job, unsigned rounds, size_t from, size_t to_plain,
+                      v x[], unsigned n, v lead, bool seal) {
+  v last_key = v_load_all(g->key + 16 * rounds), first = lead;
+  size_t to_text = to_plain + job->tail_len;
   UNROLL for (unsigned j = 0; j < n; j++) {
-    v place = v_load(places + V_BYTES * j);
-    v_mask text = is_piece ? v_up_to(place, v_len) : v_below(place, v_len);
-    v data = v_merge_where(j == 0 ? lead : v_zero(), text, gcm_solo_in(g, j));
+    const bool ends = j + 1 == n;
+    const size_t off = V_BYTES * j, start = j == 0 ? from : 0;
+    const size_t plain = ends ? to_plain - off : V_BYTES, text = ends ? to_text - off : V_BYTES;
+    v data = v_merge_span(j == 0 ? lead : v_zero(), gcm_solo_in(g, j), start, seal ? plain : text);
+    if (ends && seal && job->tail_len) data = v_put_byte(data, plain, job->tail);
     v done = v_aesenclast(x[j], v_xor(data, last_key));
-    v_store_where(gcm_solo_out(g, j), text, done);
+    v_store_span(gcm_solo_out(g, j), start, seal ? text : plain, done);
+    if (ends && !seal && job->tail_len) job->tail = v_byte(done, plain);
     if (j == 0) first = v_xor(first, done);
-    x[j] = seal ? v_take_where(data, text, done) : data;
+    x[j] = seal ? v_take_span(data, done, start, text) : data;
   }
   return first;
-}
-
-/* The same with a tail byte behind the `len` bytes, in either direction. */
-INLINE v gcm_end_text_tail(const struct gcm_solo *g, struct sl_aead_job *job, v last_key, const uint8_t *places,
-                           size_t len, v x[], unsigned n, v lead, bool seal) {
-  v v_len = v_all_bytes((uint8_t)len), first = lead, tail = v_zero();
-  v given = v_all_bytes(seal ? job->tail : 0);
-  UNROLL for (unsigned j = 0; j < n; j++) {
-    v place = v_load(places + V_BYTES * j);
-    v_mask plain = v_below(place, v_len), at = v_equal(place, v_len), text = v_mask_or(plain, at);
-    v data = v_take_where(j == 0 ? lead : v_zero(), at, given);
-    data = v_merge_where(data, seal ? plain : text, gcm_solo_in(g, j));
-    v done = v_aesenclast(x[j], v_xor(data, last_key));
-    v_store_where(gcm_solo_out(g, j), seal ? text : plain, done);
-    tail = v_take_where(tail, at, done);
-    if (j == 0) first = v_xor(first, done);
-    x[j] = seal ? v_take_where(data, text, done) : data;
-  }
-  if (!seal) job->tail = v_byte(tail, (size_t)(places - gcm_places) == 0 ? (len + LEAD_LEN) % V_BYTES : len % V_BYTES);
-  return first;
-}
-
-INLINE v gcm_end_run(const struct gcm_solo *g, struct sl_aead_job *job, unsigned rounds, const uint8_t *places,
-                     size_t len, v x[], unsigned n, v lead, bool seal) {
-  v last_key = v_load_all(g->key + 16 * rounds);
-  v_settle(&last_key); /* once for all ways */
-  if (job->tail_len > 0) return gcm_end_text_tail(g, job, last_key, places, len, x, n, lead, seal);
-  if (seal) return gcm_end_text(g, last_key, places, len, x, n, lead, false, true);
-  return gcm_end_text(g, last_key, places, len, x, n, lead, false, false);
 }
 
 /* s + the products of an end: y is added to its first position, `own` the powers, `first` that of the first position: where own is that of
@@ -215,8 +180,7 @@ INLINE struct gcm_sum gcm_end_hash(struct gcm_sum s, const v x[], unsigned n, v 
       h = v_load(own + V_BYTES * j);
     } else {
       a = v_xor(a, y);
-      h = n < CHUNK ? v_set_low(v_load(own), block_load_all(first))
-                    : v_merge_where(v_load_all(first), v_mask_from(16), own);
+      h = n < CHUNK ? v_set_low(v_load(own), block_load_all(first)) : v_merge_span(v_load_all(first), own, 16, V_BYTES);
     }
     s = gcm_add_product(s, a, h, false);
   }
@@ -231,7 +195,7 @@ INLINE struct gcm_sum gcm_solo_end(struct gcm_solo *g, struct sl_aead_job *job, 
                                    struct gcm_sum s, bool is_record, bool seal) {
   v x[CHUNK];
   size_t len = g->left + job->tail_len;
-  const uint8_t *own = g->key - 16 * ((len + 15) / 16 + is_record), *places = gcm_places + LEAD_LEN;
+  const uint8_t *own = g->key - 16 * ((len + 15) / 16 + is_record);
   UNROLL for (unsigned j = 0; j < CHUNK; j++) x[j] = v_zero();
   if (len > 3 * V_BYTES) {
     gcm_solo_aes(g, rounds, x, 4);
@@ -244,19 +208,19 @@ INLINE struct gcm_sum gcm_solo_end(struct gcm_solo *g, struct sl_aead_job *job, 
   }
   v y = v_low(gcm_sum_of_lanes(gcm_reduced(gcm_solo_last(g, hash, acc))));
   if (len > 3 * V_BYTES) {
-    gcm_end_run(g, job, rounds, places, g->left, x, 4, v_zero(), seal);
+    gcm_end_text(g, job, rounds, 0, g->left, x, 4, v_zero(), seal);
     return gcm_end_hash(s, x, 4, y, own, own);
   }
   if (len > 2 * V_BYTES) {
-    gcm_end_run(g, job, rounds, places, g->left, x, 3, v_zero(), seal);
+    gcm_end_text(g, job, rounds, 0, g->left, x, 3, v_zero(), seal);
     return gcm_end_hash(s, x, 3, y, own, own);
   }
   if (len > V_BYTES) {
-    gcm_end_run(g, job, rounds, places, g->left, x, 2, v_zero(), seal);
+    gcm_end_text(g, job, rounds, 0, g->left, x, 2, v_zero(), seal);
     return gcm_end_hash(s, x, 2, y, own, own);
   }
   if (len > 0) {
-    gcm_end_run(g, job, rounds, places, g->left, x, 1, v_zero(), seal);
+    gcm_end_text(g, job, rounds, 0, g->left, x, 1, v_zero(), seal);
     return gcm_end_hash(s, x, 1, y, own, own);
   }
   if (is_record) return gcm_add_product(s, y, v_load_all(own), false);
@@ -322,6 +286,10 @@ PART v gcm_solo_aad_long(const struct sl_aead_job *job, unsigned rounds) {
   return v_xor(v_in_lane_1(gcm_block_reversed(hash)), v_load_span(gcm_at(at, -16), 16, 16 + left));
 }
 
+INLINE v gcm_solo_aad(const struct sl_aead_job *job) {
+  return v_in_lane_1(block_load(job->aad, job->aad_len));
+}
+
 INLINE __m128i gcm_solo_lengths(const struct sl_aead_job *job) {
   uint64_t text_bits = 8 * (uint64_t)(job->len + job->tail_len), aad_bits = 8 * (uint64_t)job->aad_len;
   return _mm_insert_epi64(_mm_cvtsi64_si128((long long)text_bits), (long long)aad_bits, 1);
@@ -340,40 +308,135 @@ INLINE void gcm_solo_short(struct sl_aead_job *job, unsigned rounds, v aad, unsi
   UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor3(nonce, k0, v_load(gcm_five_positions[V_LANES * j]));
   gcm_solo_rounds(g.key, rounds, x, n);
   const uint8_t *own = g.key - 16 * ((job->len + job->tail_len + 15) / 16 + LEAD_LEN / 16 + 1);
-  v done = gcm_end_run(&g, job, rounds, gcm_places, job->len, x, n, aad, seal);
+  v done = gcm_end_text(&g, job, rounds, LEAD_LEN, LEAD_LEN + job->len, x, n, aad, seal);
   struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
   s = gcm_end_hash(s, x, n, v_low(gcm_solo_lengths(job)), own, g.key - 16);
   gcm_put_tag(job, gcm_block_reversed(gcm_sum_of_lanes(gcm_reduced(s))), v_lane(done, 1), seal);
   v_leave();
 }
 
-/* A record of a chunk and one vector more, without a position of its own for lengths: the first vector goes ahead. */
-INLINE void gcm_solo_five(struct sl_aead_job *job, unsigned rounds, v aad, bool seal) {
-  struct gcm_solo g = gcm_solo_begin(job, rounds);
-  v x[CHUNK + 1], *last = &x[CHUNK], nonce = v_all(block_load_nonce(job->nonce)), k0 = v_load_all(g.key);
-  UNROLL for (unsigned j = 0; j <= CHUNK; j++) x[j] = v_xor3(nonce, k0, v_load(gcm_five_positions[V_LANES * j]));
-  gcm_solo_rounds(g.key, rounds, x, CHUNK + 1);
-  size_t len = LEAD_LEN + job->len - CHUNK_LEN;
-  const uint8_t *own = g.key - 16 * ((len + job->tail_len + 15) / 16 + (CHUNK - 1) * V_LANES + 1);
-  gcm_solo_first(&g, rounds, x, LEAD_LEN, &aad, seal);
-  g.in = gcm_solo_in(&g, CHUNK);
-  g.out = gcm_solo_out(&g, CHUNK);
-  gcm_end_run(&g, job, rounds, gcm_places + LEAD_LEN, len, last, 1, v_zero(), seal);
-
-  v ahead = gcm_reduced(gcm_product(gcm_reversed(x[0]), v_load_all(g.key - V_BYTES)));
-  struct gcm_sum s = gcm_product(v_low(gcm_solo_lengths(job)), v_low(block_load_all(g.key - 16)));
-  s = gcm_add_product(s, v_xor(ahead, gcm_reversed(x[1])), v_load(own), false);
-  UNROLL for (unsigned j = 2; j <= CHUNK; j++) {
-    s = gcm_add_product(s, gcm_reversed(x[j]), v_load(own + V_BYTES * (j - 1)), false);
+/* Records of a chunk and one vector more. Step 0 to 4 of their products, without a position of its own for lengths: the first
+ * vector goes ahead, and what it comes to is added to the second at the end. */
+INLINE struct gcm_sum gcm_five_products(const struct gcm_solo *g, const struct sl_aead_job *job, const v x[], v *ahead,
+                                        struct gcm_sum s, unsigned step) {
+  const size_t n_blocks = LEAD_LEN / 16 + (job->len + job->tail_len + 15) / 16;
+  const uint8_t *own = g->key - 16 * (n_blocks - V_LANES + 1); /* the second's */
+  if (step == 0) {
+    *ahead = gcm_reduced(gcm_product(gcm_reversed(x[0]), v_load_all(g->key - V_BYTES)));
+    return gcm_product(v_low(gcm_solo_lengths(job)), v_low(block_load_all(g->key - 16)));
   }
-  gcm_put_tag(job, gcm_block_reversed(gcm_sum_of_lanes(gcm_reduced(s))), v_lane(aad, 1), seal);
+  const unsigned j = step == CHUNK ? 1 : step + 1;
+  v y = gcm_reversed(x[j]);
+  return gcm_add_product(s, j == 1 ? v_xor(y, *ahead) : y, v_load(own + V_BYTES * (j - 1)), false);
+}
+/* Their text, in two steps. lead: AAD, and then what AES makes of zeros there. */
+INLINE void gcm_five_text(struct gcm_solo *g, struct sl_aead_job *job, unsigned rounds, v x[], v *lead, unsigned step,
+                          bool seal) {
+  if (step == 0) {
+    gcm_solo_first(g, rounds, x, LEAD_LEN, lead, seal);
+  } else {
+    g->in = gcm_solo_in(g, CHUNK);
+    g->out = gcm_solo_out(g, CHUNK);
+    gcm_end_text(g, job, rounds, 0, LEAD_LEN + job->len - CHUNK_LEN, x + CHUNK, 1, v_zero(), seal);
+  }
+}
+INLINE __m128i gcm_five_tag(struct gcm_sum s, v lead) {
+  return _mm_xor_si128(gcm_block_reversed(gcm_sum_of_lanes(gcm_reduced(s))), v_lane(lead, 1));
+}
+INLINE struct gcm_solo gcm_five_begin(const struct sl_aead_job *job, unsigned rounds, v x[]) {
+  struct gcm_solo g = gcm_solo_begin(job, rounds);
+  v nonce = v_all(block_load_nonce(job->nonce)), k0 = v_load_all(g.key);
+  UNROLL for (unsigned j = 0; j <= CHUNK; j++) x[j] = v_xor3(nonce, k0, v_load(gcm_five_positions[V_LANES * j]));
+  return g;
+}
+
+/* Writes a tag, or looks at the one there: when it returns false that is wrong, and gcm_failed() is next. What becomes of the record
+ * then is a call, round which vectors in flight would go to the stack. */
+INLINE bool gcm_put_tag_if_right(struct sl_aead_job *job, __m128i tag, bool seal) {
+  if (!seal) return sl_aead_job_verdict(job, block_differs(tag, block_load_all(job->tag)));
+  block_store_all(job->tag, tag);
+  return true;
+}
+
+/* What is behind AES, of one that no other follows. */
+INLINE void gcm_five_end(struct sl_aead_job *job, unsigned rounds, v lead, v x[], bool seal) {
+  struct gcm_solo g = gcm_solo_begin(job, rounds);
+  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
+  v ahead = v_zero();
+  UNROLL for (unsigned k = 0; k < 2; k++) gcm_five_text(&g, job, rounds, x, &lead, k, seal);
+  UNROLL for (unsigned k = 0; k < 5; k++) s = gcm_five_products(&g, job, x, &ahead, s, k);
+  gcm_put_tag(job, gcm_five_tag(s, lead), _mm_setzero_si128(), seal);
   v_leave();
 }
-PART void gcm_five_seal(struct sl_aead_job *job, unsigned rounds, v aad) {
-  gcm_solo_five(job, rounds, aad, true);
+PART void gcm_five_end_seal(struct sl_aead_job *job, unsigned rounds, v lead, v a, v b, v c, v d, v e) {
+  v x[CHUNK + 1] = {a, b, c, d, e};
+  gcm_five_end(job, rounds, lead, x, true);
 }
-PART void gcm_five_open(struct sl_aead_job *job, unsigned rounds, v aad) {
-  gcm_solo_five(job, rounds, aad, false);
+PART void gcm_five_end_open(struct sl_aead_job *job, unsigned rounds, v lead, v a, v b, v c, v d, v e) {
+  v x[CHUNK + 1] = {a, b, c, d, e};
+  gcm_five_end(job, rounds, lead, x, false);
+}
+
+/* n of them, text and GHASH of each between the rounds of the next: where records only follow each other, GHASH of one that is
+ * sealed waits for its AES, and with it so much that the CPU does not see the next. A wrong tag ends it, and the next begins anew.
+ * Returns how many are done. */
+INLINE size_t gcm_five_run(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
+  v x[CHUNK + 1], ahead = v_zero(), lead = gcm_solo_aad(jobs[0]);
+  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
+  struct gcm_solo g = gcm_five_begin(jobs[0], rounds, x);
+  gcm_solo_rounds(g.key, rounds, x, CHUNK + 1);
+  size_t n_done = 1;
+  ROLLED for (; n_done < n; n_done++, jobs++) {
+    v next[CHUNK + 1];
+    struct gcm_solo g_next = gcm_five_begin(jobs[1], rounds, next);
+    UNROLL for (unsigned k = 1; k < 10; k++) {
+      gcm_solo_round(g_next.key, next, CHUNK + 1, k);
+      if (k <= 2) gcm_five_text(&g, jobs[0], rounds, x, &lead, k - 1, seal);
+      if (k >= 4 && k < 9) s = gcm_five_products(&g, jobs[0], x, &ahead, s, k - 4);
+    }
+    gcm_solo_more(g_next.key, rounds, next, CHUNK + 1);
+    __m128i tag = gcm_five_tag(s, lead);
+    if (!gcm_put_tag_if_right(jobs[0], tag, seal)) {
+      gcm_failed(jobs[0], tag);
+      v_leave();
+      return n_done;
+    }
+    g = g_next;
+    lead = gcm_solo_aad(jobs[1]);
+    UNROLL for (unsigned j = 0; j <= CHUNK; j++) x[j] = next[j];
+  }
+  (seal ? gcm_five_end_seal : gcm_five_end_open)(jobs[0], rounds, lead, x[0], x[1], x[2], x[3], x[4]);
+  return n_done;
+}
+PART size_t gcm_five_run_seal(struct sl_aead_job *const *jobs, size_t n, unsigned rounds) {
+  return gcm_five_run(jobs, n, rounds, true);
+}
+PART size_t gcm_five_run_open(struct sl_aead_job *const *jobs, size_t n, unsigned rounds) {
+  return gcm_five_run(jobs, n, rounds, false);
+}
+enum { FIVE_LEN_MAX = CHUNK_LEN + 3 * 16 }; /* bytes, with the head: a fourth block more would want H^17 */
+INLINE bool gcm_is_five(const struct sl_aead_job *job) {
+  size_t len = LEAD_LEN + job->len + job->tail_len;
+  return len > CHUNK_LEN && len <= FIVE_LEN_MAX && job->aad_len <= 16;
+}
+/* How many of the n jobs at `jobs` it has done: none where two do not follow each other. */
+INLINE size_t gcm_fives(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
+  size_t n_now = 0;
+  while (n_now < n && gcm_is_five(jobs[n_now])) n_now++;
+  return n_now < 2 ? 0 : (seal ? gcm_five_run_seal : gcm_five_run_open)(jobs, n_now, rounds);
+}
+
+/* One alone: without a frame for what goes round a loop, and so without waiting for it, which is 15 % where calls are one behind the
+ * other. */
+PART void gcm_five(struct sl_aead_job *job, unsigned rounds, v aad, bool seal) {
+  v x[CHUNK + 1];
+  struct gcm_solo g = gcm_five_begin(job, rounds, x);
+  gcm_solo_rounds(g.key, rounds, x, CHUNK + 1);
+  if (seal) {
+    gcm_five_end_seal(job, rounds, aad, x[0], x[1], x[2], x[3], x[4]);
+  } else {
+    gcm_five_end_open(job, rounds, aad, x[0], x[1], x[2], x[3], x[4]);
+  }
 }
 
 /* The ways of a record, by its vectors. */
@@ -408,8 +471,8 @@ INLINE void gcm_solo_with(struct sl_aead_job *job, unsigned rounds, v aad, bool 
     (seal ? gcm_short_3_seal : gcm_short_3_open)(job, rounds, aad);
   } else if (len <= 4 * V_BYTES) {
     (seal ? gcm_short_4_seal : gcm_short_4_open)(job, rounds, aad);
-  } else if (len <= CHUNK_LEN + 3 * 16) {
-    (seal ? gcm_five_seal : gcm_five_open)(job, rounds, aad);
+  } else if (len <= FIVE_LEN_MAX) {
+    gcm_five(job, rounds, aad, seal);
   } else {
     gcm_long_job(job, rounds, aad, seal);
   }
@@ -423,7 +486,7 @@ INLINE void gcm_solo_job(struct sl_aead_job *job, unsigned rounds, bool seal) {
   if (__builtin_expect(job->aad_len > 16, 0)) {
     gcm_solo_much_aad(job, rounds, seal);
   } else {
-    gcm_solo_with(job, rounds, v_in_lane_1(block_load(job->aad, job->aad_len)), seal);
+    gcm_solo_with(job, rounds, gcm_solo_aad(job), seal);
   }
 }
 
@@ -432,35 +495,35 @@ INLINE void gcm_solo_job(struct sl_aead_job *job, unsigned rounds, bool seal) {
 enum { PIECE_SHORT = 2 * CHUNK_LEN }; /* bytes */
 
 /* A piece of n vectors or less, from any counter on. */
-INLINE __m128i gcm_piece_short(struct gcm_solo *g, unsigned rounds, unsigned n, __m128i hash, bool seal) {
+INLINE __m128i gcm_piece_short(struct gcm_solo *g, struct sl_aead_job *piece, unsigned rounds, unsigned n, __m128i hash,
+                               bool seal) {
   v x[CHUNK];
   struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
   const uint8_t *own = g->key - g->left;
   UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor(g->base, v_count(g->counter + V_LANES * j));
   gcm_solo_rounds(g->key, rounds, x, n);
-  v last_key = v_load_all(g->key + 16 * rounds);
-  v_settle(&last_key);
   if (seal) {
-    gcm_end_text(g, last_key, gcm_places + LEAD_LEN, g->left, x, n, v_zero(), true, true);
+    gcm_end_text(g, piece, rounds, 0, g->left, x, n, v_zero(), true);
   } else {
-    gcm_end_text(g, last_key, gcm_places + LEAD_LEN, g->left, x, n, v_zero(), true, false);
+    gcm_end_text(g, piece, rounds, 0, g->left, x, n, v_zero(), false);
   }
   s = gcm_end_hash(s, x, n, v_low(hash), own, own);
   return gcm_block_reversed(gcm_sum_of_lanes(gcm_reduced(s)));
 }
 
 /* Up to a chunk. */
-PART __m128i gcm_piece_chunk(const struct sl_aead_job *piece, unsigned rounds, uint32_t counter, __m128i nonce,
-                             __m128i hash, bool seal) {
+PART __m128i gcm_piece_chunk(struct sl_aead_job *piece, unsigned rounds, uint32_t counter, __m128i nonce, __m128i hash,
+                             bool seal) {
   struct gcm_solo g = {.key = gcm_key_mem(piece->key, rounds),
                        .in = piece->in,
                        .out = piece->out,
                        .left = piece->len,
                        .counter = counter};
   g.base = v_xor(v_all(nonce), v_load_all(g.key));
-  if (g.left <= V_BYTES) return gcm_piece_short(&g, rounds, 1, hash, seal);
-  if (g.left <= 2 * V_BYTES) return gcm_piece_short(&g, rounds, 2, hash, seal);
-  return gcm_piece_short(&g, rounds, 4, hash, seal);
+  if (g.left <= V_BYTES) return gcm_piece_short(&g, piece, rounds, 1, hash, seal);
+  if (g.left <= 2 * V_BYTES) return gcm_piece_short(&g, piece, rounds, 2, hash, seal);
+  if (g.left <= 3 * V_BYTES) return gcm_piece_short(&g, piece, rounds, 3, hash, seal);
+  return gcm_piece_short(&g, piece, rounds, 4, hash, seal);
 }
 
 /* Whole blocks of a piece of a stream (gcm_stream.h), len > 0 bytes: takes and returns the hash as SP 800-38D writes it. Short ones a

@@ -221,6 +221,7 @@ struct gcm_done {
   struct sl_aead_job *job;
 };
 
+/* The end of an opened job whose tag ought to have been this one. */
 PART __attribute__((cold)) void gcm_failed(struct sl_aead_job *job, __m128i tag) {
   uint8_t bytes[SL_AEAD_TAG_LEN];
   block_store_all(bytes, tag);

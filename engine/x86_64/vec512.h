@@ -98,7 +98,7 @@ static inline v v_clmul_hl(v a, v b) {
 
 /* Bit i is set for from <= i < to, 0 <= from, to <= 64. */
 static inline __mmask64 v_span_mask(size_t from, size_t to) {
-  return _cvtu64_mask64(_bzhi_u64(~UINT64_C(0), (unsigned)to) & ~_bzhi_u64(~UINT64_C(0), (unsigned)from));
+  return _cvtu64_mask64(_bzhi_u64(~_bzhi_u64(~UINT64_C(0), (unsigned)from), (unsigned)to));
 }
 /* Bytes [from,to) of the vector at p, zeros elsewhere; nothing else is read. to <= from: all zeros. */
 static inline v v_load_span(const uint8_t *p, size_t from, size_t to) {
@@ -118,38 +118,6 @@ static inline void v_leave(void) {
   _mm256_zeroupper();
 }
 
-/* Bytes chosen by a mask, for where there are several of a length. */
-typedef __mmask64 v_mask;
-static inline v v_all_bytes(uint8_t b) {
-  return _mm512_set1_epi8((char)b);
-}
-static inline v_mask v_below(v a, v b) {
-  return _mm512_cmplt_epu8_mask(a, b);
-}
-static inline v_mask v_up_to(v a, v b) {
-  return _mm512_cmple_epu8_mask(a, b);
-}
-static inline v_mask v_equal(v a, v b) {
-  return _mm512_cmpeq_epu8_mask(a, b);
-}
-static inline v_mask v_mask_or(v_mask a, v_mask b) {
-  return _kor_mask64(a, b);
-}
-/* Bytes from `from` on, less than V_BYTES. */
-static inline v_mask v_mask_from(size_t from) {
-  return _cvtu64_mask64(~UINT64_C(0) << from);
-}
-/* a, where not chosen; nothing else is read. */
-static inline v v_merge_where(v a, v_mask where, const uint8_t *p) {
-  return _mm512_mask_loadu_epi8(a, where, p);
-}
-static inline void v_store_where(uint8_t *p, v_mask where, v x) {
-  _mm512_mask_storeu_epi8(p, where, x);
-}
-/* a, and b where chosen. */
-static inline v v_take_where(v a, v_mask where, v b) {
-  return _mm512_mask_mov_epi8(a, where, b);
-}
 /* x with lane 0 replaced. */
 static inline v v_set_low(v x, __m128i block) {
   return _mm512_inserti32x4(x, block, 0);
