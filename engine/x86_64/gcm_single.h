@@ -27,8 +27,8 @@ INLINE void gcm_wipe(uint8_t vecs[][V_BYTES], unsigned n) {
 
 INLINE void gcm_key_stream_of(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], unsigned n_vecs) {
   v x[LONG_LAST];
-  gcm_counters(r, 1, x, n_vecs);
-  gcm_rounds(r, 1, rounds, x, n_vecs);
+  gcm_counters(r, x, n_vecs);
+  gcm_rounds(r, rounds, x, n_vecs);
   UNROLL for (unsigned j = 0; j < n_vecs; j++) v_store(group[j], x[j]);
 }
 

@@ -262,10 +262,9 @@ PART void gcm_finish_some(const struct gcm_done done[], unsigned n, bool seal) {
   gcm_finish(done, n, seal);
 }
 
-/* ---- records side by side ------------------------------------------------------------------------------------ */
+/* ---- a record of narrow vectors -------------------------------------------------------------------------------- */
 
-/* A record under way. Functions below take `side` of them, 1 or 2, whose vectors are as many: their latencies hide each
- * other's. `side` and `n_vecs` are constants wherever these are called. */
+/* A record under way. `n_vecs` below is a constant wherever those functions are called. */
 struct gcm_record {
   struct sl_aead_job *job;
   const uint8_t *in;
@@ -357,37 +356,31 @@ INLINE v gcm_counter(const struct gcm_record *r) {
   return v_set_word3(v_load_all(r->base), __builtin_bswap32(r->counter) ^ r->key_word);
 }
 
-/* AES's input for the next n_vecs vectors of each record, round key 0 added. */
-INLINE void gcm_counters(struct gcm_record r[], unsigned side, v x[], unsigned n_vecs) {
-  UNROLL for (unsigned i = 0; i < side; i++) {
-    v base = v_zero();
-    UNROLL for (unsigned j = 0; j < n_vecs; j++) {
-      if (j % V_ALIGN == 0) {
-        base = gcm_counter(&r[i]);
-        r[i].counter += V_LANES * V_ALIGN;
-      }
-      x[i * n_vecs + j] = v_xor(base, v_load(gcm_positions[V_LANES * (j % V_ALIGN)]));
+/* AES's input for the next n_vecs vectors, round key 0 added. */
+INLINE void gcm_counters(struct gcm_record *r, v x[], unsigned n_vecs) {
+  v base = v_zero();
+  UNROLL for (unsigned j = 0; j < n_vecs; j++) {
+    if (j % V_ALIGN == 0) {
+      base = gcm_counter(r);
+      r->counter += V_LANES * V_ALIGN;
     }
+    x[j] = v_xor(base, v_load(gcm_positions[V_LANES * (j % V_ALIGN)]));
   }
 }
 
-/* The round of all vectors whose keys lie at `at`. */
-INLINE void gcm_round(const struct gcm_record r[], unsigned side, v x[], unsigned n_vecs, size_t at) {
-  UNROLL for (unsigned i = 0; i < side; i++) {
-    v k = v_load_all(r[i].key + at);
-    UNROLL for (unsigned j = 0; j < n_vecs; j++) {
-      x[i * n_vecs + j] = v_aesenc(x[i * n_vecs + j], k);
-    }
-  }
+/* The round whose key lies at `at`. */
+INLINE void gcm_round(const struct gcm_record *r, v x[], unsigned n_vecs, size_t at) {
+  v k = v_load_all(r->key + at);
+  UNROLL for (unsigned j = 0; j < n_vecs; j++) x[j] = v_aesenc(x[j], k);
 }
 
 /* All rounds but the last on x. 9 rounds or 13: the first, and four at a time. */
-INLINE void gcm_rounds(struct gcm_record r[], unsigned side, unsigned rounds, v x[], unsigned n_vecs) {
+INLINE void gcm_rounds(const struct gcm_record *r, unsigned rounds, v x[], unsigned n_vecs) {
   size_t at = 2 * 16, end = 16 * (size_t)rounds;
-  gcm_round(r, side, x, n_vecs, 16);
+  gcm_round(r, x, n_vecs, 16);
   ROLLED for (; at < end; at += 4 * 16) {
-    UNROLL for (unsigned k = 0; k < 4; k++) gcm_round(r, side, x, n_vecs, at + 16 * k);
-    UNROLL for (unsigned j = 0; j < side * n_vecs; j++) v_settle(&x[j]);
+    UNROLL for (unsigned k = 0; k < 4; k++) gcm_round(r, x, n_vecs, at + 16 * k);
+    UNROLL for (unsigned j = 0; j < n_vecs; j++) v_settle(&x[j]);
   }
 }
 

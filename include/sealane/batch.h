@@ -51,7 +51,7 @@ SL_API SL_MUST_USE sl_err sl_batch_init(struct sl_batch *batch, size_t n_records
 /* Forgets everything and erases the memory, which is the caller's again; idempotent. */
 SL_API void sl_batch_wipe(struct sl_batch *batch);
 
-/* Adds a record prepared by sl_record_seal() or sl_record_open().
+/* Adds a record prepared by sl_record_seal() or sl_record_open(), once.
  * errors: SL_E_FULL no room: run the batch and add again; SL_E_ARG the record is not pending */
 SL_API SL_MUST_USE sl_err sl_batch_add(struct sl_batch *batch, struct sl_record *record);
 /* Records that can still be added before SL_E_FULL. */
