@@ -175,6 +175,9 @@ static inline void v_transpose(v x[V_LANES]) {
   x[2] = _mm512_shuffle_i64x2(c, d, 0x88);
   x[3] = _mm512_shuffle_i64x2(c, d, 0xdd);
 }
+static inline bool v_differ(v a, v b) {
+  return _cvtmask8_u32(_mm512_cmpneq_epi64_mask(a, b)) != 0;
+}
 #define v_lane(x, lane) _mm512_extracti32x4_epi32(x, lane)
 
 /* Lane i of the result is the sum of all lanes of x[i]. */
