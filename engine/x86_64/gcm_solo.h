@@ -392,7 +392,7 @@ INLINE size_t gcm_five_run(struct sl_aead_job *const *jobs, size_t n, unsigned r
     UNROLL for (unsigned k = 1; k < 10; k++) {
       gcm_solo_round(g_next.key, next, CHUNK + 1, k);
       if (k <= 2) gcm_five_text(&g, jobs[0], rounds, x, &lead, k - 1, seal);
-      if (k >= 4 && k < 9) s = gcm_five_products(&g, jobs[0], x, &ahead, s, k - 4);
+      if (k >= 3 && k < 8) s = gcm_five_products(&g, jobs[0], x, &ahead, s, k - 3);
     }
     gcm_solo_more(g_next.key, rounds, next, CHUNK + 1);
     __m128i tag = gcm_five_tag(s, lead);
