@@ -9,7 +9,8 @@
 #include <sealane/aead.h>
 #include <stdbool.h>
 
-/* The kernel's own functions on n >= 1 jobs whose keys are of one kernel and suite: no checks, no grouping. */
+/* The kernel's own functions on n >= 1 jobs whose keys are of one kernel and suite: no checks, no grouping. Opened jobs come with
+ * err SL_OK. */
 void hook_kernel_seal(struct sl_aead_job *const *jobs, size_t n);
 void hook_kernel_open(struct sl_aead_job *const *jobs, size_t n);
 /* Expands a secret again, by the kernel of a key that is set up. */
