@@ -181,13 +181,13 @@ void sl_aead_jobs_run(struct sl_aead_job **jobs, size_t n, bool is_open) {
 }
 
 void sl_aead_job_failed(struct sl_aead_job *job, uint8_t tag[static SL_AEAD_TAG_LEN]) {
-  if (job->err == SL_E_AUTH) {
+  if (job->err == SL_E_PENDING) {
     memcpy(job->tag, tag, SL_AEAD_TAG_LEN);
   } else {
-    job->err = SL_E_AUTH;
     sl_wipe(job->out, job->len);
     job->tail = 0;
   }
+  job->err = SL_E_AUTH;
   sl_wipe(tag, SL_AEAD_TAG_LEN);
 }
 

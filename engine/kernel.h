@@ -81,9 +81,10 @@ struct sl_aead_ops {
   /* n >= 1 jobs whose keys all have these ops. Any mix of keys and lengths. A kernel is free in which order it does
    * them and how many at once. seal neither reads job->err nor writes it. open writes SL_OK or SL_E_AUTH; what becomes of
    * a job whose tag is wrong, err says beforehand (sl_aead_job_failed() of aead_jobs.h does it):
-   *   SL_OK      its outputs are zeroed: all that comes by aead.h, record.h and batch.h
-   *   SL_E_AUTH  its outputs stay, and `tag` gets what would have been right: for texts in pieces, whose callers learn at
-   *              the end of the text, by then on their own account, that it was not authentic */
+   *   SL_OK         its outputs are zeroed: all that comes by aead.h, record.h and batch.h; a verdict that is there already
+   *                 does the same, so that a job that stands twice in a call leaves nothing either
+   *   SL_E_PENDING  its outputs stay, and `tag` gets what would have been right: for texts in pieces, whose callers learn at
+   *                 the end of the text, by then on their own account, that it was not authentic */
   void (*seal)(struct sl_aead_job *const *jobs, size_t n);
   void (*open)(struct sl_aead_job *const *jobs, size_t n);
 };

@@ -148,7 +148,7 @@ void text_job(const struct cipher *c, struct text *t, struct sl_aead_job *job, u
   _Static_assert(offsetof(struct sl_aead_job, err) == offsetof(struct sl_aead_job, nonce) + 16,
                  "no tail, and no error");
   memcpy((uint8_t *)job + offsetof(struct sl_aead_job, nonce), t->nonce, sizeof t->nonce);
-  job->err = SL_E_AUTH; /* a text with another tag stays, and the job's becomes the right one (engine/kernel.h) */
+  job->err = SL_E_PENDING; /* a text with another tag stays, and the job's becomes the right one (engine/kernel.h) */
   if (!c->is_open) return;
   memcpy(t->whole_tag, t->tag, TAG_LEN); /* one that is not there yet, or is shorter, is another */
   keep(c, t, in, len);                   /* `out` may be there, too */

@@ -30,7 +30,7 @@ static void open_and_leave(void) {
   struct sl_aead_job *list[N];
   for (size_t i = 0; i < N; i++) {
     list[i] = &jobs[i];
-    jobs[i].err = SL_E_AUTH;
+    jobs[i].err = SL_E_PENDING;
   }
   uint8_t wrong = tags[N - 1][3];
   keys[0].ops->open(list, N);
