@@ -5,12 +5,15 @@
 
 #include "engine/x86_64/gcm_short.h"
 
+enum { GROUP_LEN = V_GROUP * V_BYTES }; /* bytes */
+_Static_assert(V_GROUP % V_ALIGN == 0, "groups begin where counters are aligned");
+
 /* What a long record's groups need, spread over all lanes beforehand: on Zen a load that spreads costs a vector pipe, a
  * plain one does not (docs/kernels.md). */
 struct gcm_long {
   uint8_t round[9][V_BYTES], more[4][V_BYTES], last[V_BYTES]; /* `more` are AES-256's rounds 5 to 8 */
-  uint8_t power[V_GROUP_LONG][V_BYTES];                       /* H^(V_LANES * (V_GROUP_LONG - j)) */
-  uint8_t folded[V_GROUP_LONG / 2][V_BYTES];                  /* gcm_folded_pair() of two of those */
+  uint8_t power[V_GROUP][V_BYTES];                            /* H^(V_LANES * (V_GROUP - j)) */
+  uint8_t folded[V_GROUP / 2][V_BYTES];                       /* gcm_folded_pair() of two of those */
   uint8_t turn[V_BYTES], poly[V_BYTES];                       /* of gcm_reversed() and gcm_reduced() */
   uint32_t word;                                              /* gcm_long_counter() */
 } __attribute__((aligned(128)));
@@ -26,16 +29,16 @@ static inline void gcm_long_make(struct gcm_long *l, const struct gcm_record *r,
   ROLLED for (unsigned i = 0; i < rounds - 10; i++, key += 16) v_store(l->more[i], v_load_all(key));
   ROLLED for (unsigned i = 4; i < 9; i++, key += 16) v_store(l->round[i], v_load_all(key));
   v_store(l->last, v_load_all(key));
-  UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) {
-    v_store(l->power[j], v_load_all(r->key - 16 * V_LANES * (V_GROUP_LONG - j)));
+  UNROLL for (unsigned j = 0; j < V_GROUP; j++) {
+    v_store(l->power[j], v_load_all(r->key - 16 * V_LANES * (V_GROUP - j)));
   }
-  ROLLED for (unsigned j = 0; j < V_GROUP_LONG; j += 2) {
+  ROLLED for (unsigned j = 0; j < V_GROUP; j += 2) {
     v_store(l->folded[j / 2], gcm_folded_pair(v_load(l->power[j]), v_load(l->power[j + 1])));
   }
   v_store(l->turn, gcm_turn());
   v_store(l->poly, gcm_poly());
 }
-_Static_assert(V_LANES *V_GROUP_LONG <= N_POWERS, "the key has these powers");
+_Static_assert(V_LANES *V_GROUP <= N_POWERS, "the key has these powers");
 
 /* sl_wipe(): a string instruction takes longer to start than these stores, which compilers would make one of again. */
 static inline void gcm_long_wipe(struct gcm_long *l) {
@@ -54,7 +57,7 @@ struct gcm_long_aes {
   uint8_t *out;
   uint32_t counter; /* of the group's first position */
   unsigned rounds;
-  v x[V_GROUP_LONG], key;
+  v x[V_GROUP], key;
 };
 
 /* Steps of GHASH, and the operations of AES among them: the counters and nine rounds, then the last round and the text. */
@@ -62,9 +65,9 @@ enum {
   PAIR_STEPS = 17, /* gcm_long_pair() */
   PAIR_OPS = 20,
   END_STEPS = 10, /* gcm_long_reduced() */
-  END_OPS = V_GROUP_LONG,
+  END_OPS = V_GROUP,
 };
-_Static_assert(PAIR_OPS *V_GROUP_LONG / 2 == 10 * V_GROUP_LONG, "AES keeps up with GHASH");
+_Static_assert(PAIR_OPS *V_GROUP / 2 == 10 * V_GROUP, "AES keeps up with GHASH");
 
 /* Has x computed here and not where the compiler would rather. */
 INLINE void gcm_now(v *x) {
@@ -84,13 +87,13 @@ INLINE void gcm_long_more(struct gcm_long_aes *s) {
   if (s->rounds == 10) return;
   UNROLL for (unsigned i = 0; i < 4; i++) {
     s->key = v_load(s->l->more[i]);
-    UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j++) s->x[j] = v_aesenc(s->x[j], s->key);
+    UNROLL for (unsigned j = 0; j < V_GROUP; j++) s->x[j] = v_aesenc(s->x[j], s->key);
   }
 }
 
 /* The operation with this number: those on the group's vectors in turn, round by round. */
 INLINE void gcm_long_op(struct gcm_long_aes *s, unsigned op) {
-  unsigned round = op / V_GROUP_LONG, j = op % V_GROUP_LONG;
+  unsigned round = op / V_GROUP, j = op % V_GROUP;
   v *x = &s->x[j];
   if (round == 0) {
     if (j % V_ALIGN == 0) s->key = gcm_long_counter(s);
@@ -108,8 +111,8 @@ INLINE void gcm_long_op(struct gcm_long_aes *s, unsigned op) {
 
 /* What of AES goes behind a step of GHASH, if there is AES. */
 INLINE unsigned gcm_long_ops(unsigned step) {
-  unsigned end = V_GROUP_LONG / 2 * PAIR_STEPS;
-  return step < end ? step * PAIR_OPS / PAIR_STEPS : 10 * V_GROUP_LONG + (step - end) * END_OPS / END_STEPS;
+  unsigned end = V_GROUP / 2 * PAIR_STEPS;
+  return step < end ? step * PAIR_OPS / PAIR_STEPS : 10 * V_GROUP + (step - end) * END_OPS / END_STEPS;
 }
 INLINE v gcm_woven(struct gcm_long_aes *s, unsigned step, v x) {
   gcm_now(&x);
@@ -164,7 +167,7 @@ INLINE v gcm_long_reduced(struct gcm_sum sum, const struct gcm_long *l, struct g
 /* GHASH of a group on its own. */
 PART v gcm_long_hash(const struct gcm_long *l, v acc, const uint8_t *group) {
   struct gcm_sum sum = {v_zero(), v_zero(), v_zero()};
-  ROLLED for (size_t j = 0; j < V_GROUP_LONG; j += 2, acc = v_zero()) {
+  ROLLED for (size_t j = 0; j < V_GROUP; j += 2, acc = v_zero()) {
     gcm_long_pair(&sum, acc, l, group, j, NULL, 0);
   }
   return gcm_long_reduced(sum, l, NULL, 0);
@@ -173,11 +176,11 @@ PART v gcm_long_hash(const struct gcm_long *l, v acc, const uint8_t *group) {
 /* GHASH of a group and AES of another. */
 INLINE v gcm_long_both(const struct gcm_long *l, v acc, const uint8_t *group, struct gcm_long_aes *s) {
   struct gcm_sum sum = {v_zero(), v_zero(), v_zero()};
-  UNROLL for (unsigned j = 0; j < V_GROUP_LONG; j += 2) {
-    if (j == V_GROUP_LONG / 2) gcm_long_more(s);
+  UNROLL for (unsigned j = 0; j < V_GROUP; j += 2) {
+    if (j == V_GROUP / 2) gcm_long_more(s);
     gcm_long_pair(&sum, j == 0 ? acc : v_zero(), l, group, j, s, j / 2 * PAIR_STEPS);
   }
-  return gcm_long_reduced(sum, l, s, V_GROUP_LONG / 2 * PAIR_STEPS);
+  return gcm_long_reduced(sum, l, s, V_GROUP / 2 * PAIR_STEPS);
 }
 
 /* A group's GHASH comes with AES of the next where it is sealed. Where it is opened it comes with its own AES, whose text may
@@ -186,20 +189,20 @@ PART ptrdiff_t gcm_long_part(struct gcm_record *r, unsigned rounds, uint8_t grou
                              ptrdiff_t off, bool seal) {
   struct gcm_long keys;
   struct gcm_long *l = &keys;
-  gcm_key_stream(r, rounds, group, V_GROUP_LONG);
-  gcm_text(r, rounds, group, V_GROUP_LONG, off, seal);
+  gcm_key_stream(r, rounds, group, V_GROUP);
+  gcm_text(r, rounds, group, V_GROUP, off, seal);
   gcm_long_make(&keys, r, rounds);
-  ROLLED for (size_t j = 0; j < V_GROUP_LONG; j++) v_store(group[j], gcm_reversed(v_load(group[j])));
-  off += LONG_LEN;
-  size_t n = *n_vecs - V_GROUP_LONG;
-  const uint8_t *at = group[0], *next = seal ? r->out : r->in + LONG_LEN;
-  uint32_t counter = r->counter - (LONG_LAST - V_GROUP_LONG) * V_ALIGN * V_LANES; /* of the vector too many */
+  ROLLED for (size_t j = 0; j < V_GROUP; j++) v_store(group[j], gcm_reversed(v_load(group[j])));
+  off += GROUP_LEN;
+  size_t n = *n_vecs - V_GROUP;
+  const uint8_t *at = group[0], *next = seal ? r->out : r->in + GROUP_LEN;
+  uint32_t counter = r->counter - (LONG_LAST - V_GROUP) * V_ALIGN * V_LANES; /* of the vector too many */
   v acc = r->acc;
   if (!seal) {
     acc = gcm_long_hash(l, acc, at);
     at = r->in + off;
   }
-  ROLLED for (; n > LONG_LAST; n -= V_GROUP_LONG, off += LONG_LEN) {
+  ROLLED for (; n > LONG_LAST; n -= V_GROUP, off += GROUP_LEN) {
     struct gcm_long_aes s = {.r = r, .in = r->in + off, .out = r->out + off, .counter = counter, .rounds = rounds};
     __asm__("" : "+r"(l), "+r"(s.in), "+r"(s.out)); /* keeps the compiler from loading keys once and spilling them */
     s.l = l;
@@ -226,14 +229,14 @@ static void gcm_jobs(struct sl_aead_job *const *jobs, size_t n, unsigned rounds,
       continue;
     }
     if (n_done == V_LANES) {
-      gcm_finish_some(done, n_done, seal);
+      gcm_finish(done, n_done, seal);
       n_done = 0;
     }
     is_used = true;
     gcm_single_job(jobs[i], rounds, group, seal, &done[n_done++]);
   }
   if (!is_used) return;
-  gcm_finish_some(done, n_done, seal);
+  gcm_finish(done, n_done, seal);
   sl_wipe(done, sizeof done);
   gcm_wipe(group, GROUP_LAST);
 }

@@ -6,9 +6,9 @@
 #include "engine/x86_64/gcm_template.h"
 
 enum {
-  LONG_LAST = V_GROUP_LONG + 1, /* vectors in a long record's last group at most */
+  LONG_LAST = V_GROUP + 1, /* vectors in a long record's last group at most */
   /* And in a record that is one group: as many as the key's powers reach, where more do not go faster as a long one. */
-  GROUP_LAST = V_LANES == 1 ? 3 * V_GROUP_LONG + 1 : 2 * V_EXACT + 1,
+  GROUP_LAST = V_LANES == 1 ? 3 * V_GROUP + 1 : 2 * V_EXACT + 1,
 };
 
 /* The vectors of a record's head or last group: AES, then GHASH's input. */
@@ -34,8 +34,8 @@ INLINE void gcm_key_stream_of(struct gcm_record *r, unsigned rounds, uint8_t gro
 
 /* All rounds of AES but the last for n_vecs vectors, or up to two more, which the group has room for. */
 PART void gcm_key_stream(struct gcm_record *r, unsigned rounds, uint8_t group[][V_BYTES], size_t n_vecs) {
-  for (;; n_vecs -= V_GROUP_LONG, group += V_GROUP_LONG) {
-    uint32_t next = r->counter + V_GROUP_LONG * V_LANES;
+  for (;; n_vecs -= V_GROUP, group += V_GROUP) {
+    uint32_t next = r->counter + V_GROUP * V_LANES;
     if (n_vecs <= 3) {
       gcm_key_stream_of(r, rounds, group, 3);
     } else if (n_vecs <= 5) {

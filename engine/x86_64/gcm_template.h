@@ -31,13 +31,10 @@
 #define PART static __attribute__((noinline, unused))
 
 enum {
-  GROUP_LEN = V_GROUP * V_BYTES,     /* bytes */
-  LONG_LEN = V_GROUP_LONG * V_BYTES, /* bytes */
-  LEAD_LEN = 2 * 16,                 /* bytes of positions before the text */
-  N_POWERS = 16,                     /* in a key: H^16 ... H^1, H last */
-  POWERS_LEN = 16 * N_POWERS,        /* bytes */
-  V_EXACT = N_POWERS / V_LANES,      /* vectors those reach */
-  V_LAST = V_GROUP + 1,              /* vectors in the last group at most */
+  LEAD_LEN = 2 * 16,            /* bytes of positions before the text */
+  N_POWERS = 16,                /* in a key: H^16 ... H^1, H last */
+  POWERS_LEN = 16 * N_POWERS,   /* bytes */
+  V_EXACT = N_POWERS / V_LANES, /* vectors those reach */
 };
 
 /* Loops over vectors and records are written out, so that their arrays live in registers; loops over rounds of four and
@@ -82,7 +79,6 @@ static const uint8_t gcm_positions[16][16] __attribute__((aligned(64))) = {
     POSITIONS_4(12),
 };
 _Static_assert(V_ALIGN *V_LANES <= 16, "positions are in the table");
-_Static_assert(V_GROUP % V_ALIGN == 0, "groups begin where counters are aligned");
 
 /* GHASH takes blocks as polynomials with the first bit as the lowest power: bytes reversed, and bits as they are. */
 INLINE v gcm_turn(void) {
@@ -237,7 +233,7 @@ INLINE void gcm_put_tag(struct sl_aead_job *job, __m128i ghash, __m128i mask, bo
 }
 
 /* One record a lane: GHASH = (sum + lengths) H, tag = GHASH + mask. Of V_LANES records n are real. */
-INLINE void gcm_finish(const struct gcm_done done[], unsigned n, bool seal) {
+PART void gcm_finish(const struct gcm_done done[], unsigned n, bool seal) {
   v low[V_LANES], mid[V_LANES], high[V_LANES];
   const uint8_t *h[V_LANES], *lengths[V_LANES];
   UNROLL for (unsigned i = 0; i < V_LANES; i++) {
@@ -256,10 +252,6 @@ INLINE void gcm_finish(const struct gcm_done done[], unsigned n, bool seal) {
   UNROLL for (unsigned i = 0; i < V_LANES; i++) {
     if (i < n) gcm_put_tag(done[i].job, ghash[i], done[i].mask, seal);
   }
-}
-
-PART void gcm_finish_some(const struct gcm_done done[], unsigned n, bool seal) {
-  gcm_finish(done, n, seal);
 }
 
 /* ---- a record of narrow vectors -------------------------------------------------------------------------------- */
@@ -384,16 +376,12 @@ INLINE void gcm_rounds(const struct gcm_record *r, unsigned rounds, v x[], unsig
   }
 }
 
-/* One vector inside the text: encrypts or decrypts it and returns what GHASH takes, or what turned about is that: to turn
- * what AES has just made would wait for it on a port that others want (docs/kernels.md), so long loops do it later. */
-INLINE v gcm_vec_unturned(const struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool seal) {
+/* One vector inside the text: encrypts or decrypts it and returns what GHASH takes. */
+INLINE v gcm_vec(const struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool seal) {
   v data = v_load(r->in + off);
   v done = v_aesenclast(x, v_xor(data, last_key));
   v_store(r->out + off, done);
-  return v_select(seal, done, data);
-}
-INLINE v gcm_vec(const struct gcm_record *r, v x, v last_key, ptrdiff_t off, bool seal) {
-  return gcm_reversed(gcm_vec_unturned(r, x, last_key, off, seal));
+  return gcm_reversed(v_select(seal, done, data));
 }
 
 /* Where a record's text ends, seen from a vector: behind it; in it; anywhere. */

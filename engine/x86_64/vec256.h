@@ -10,8 +10,7 @@ typedef __m256i v;
 enum {
   V_LANES = 2, /* blocks in a vector */
   V_BYTES = 32,
-  V_GROUP = 8,      /* vectors that gcm_template.h takes together */
-  V_GROUP_LONG = 8, /* the same in long records */
+  V_GROUP = 8,      /* vectors that a long record takes together */
   V_ALIGN = 4,      /* vectors whose counters are one and their positions: gcm_counters() */
   V_SCHOOLBOOK = 0, /* products by four multiplications rather than three: docs/kernels.md */
 };

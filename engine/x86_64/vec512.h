@@ -9,8 +9,6 @@ typedef __m512i v;
 enum {
   V_LANES = 4, /* blocks in a vector */
   V_BYTES = 64,
-  V_GROUP = 4,      /* vectors that gcm_template.h takes together */
-  V_GROUP_LONG = 8, /* the same in long records */
   V_ALIGN = 4,      /* vectors whose counters are one and their positions: gcm_counters() */
   V_SCHOOLBOOK = 1, /* products by four multiplications rather than three: docs/kernels.md */
 };
