@@ -44,6 +44,6 @@ static void gcm_stream_crypt(struct sl_stream *s, const struct sl_aead_key *key,
 }
 
 #define GCM_STREAM_OPS                                                                                                 \
-  { 16, gcm_stream_start, gcm_stream_absorb, gcm_stream_crypt, gcm_stream_tag }
+  { 16, gcm_stream_start, gcm_stream_absorb, gcm_stream_crypt, gcm_stream_tag, NULL }
 
 #endif

@@ -113,6 +113,9 @@ struct sl_stream_ops {
                 bool is_open);
   /* Hashes s->block, filled up with zeros, when n_block is not 0, aad_len and text_len, and writes the tag, 16 bytes. */
   void (*tag)(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag);
+  /* A piece in a room (struct sl_stream_room), len >= 0: out = in ^ ahead ^ text, and text becomes the ciphertext, which is out or,
+   * opening, in. out == in is allowed (stream_through.h). NULL: this algorithm has no use for a room. */
+  void (*through)(uint8_t *out, const uint8_t *in, const uint8_t *ahead, uint8_t *text, size_t len, bool is_open);
 };
 
 /* ---- the slow-path primitives -------------------------------------------------------------------------------- */

@@ -104,35 +104,6 @@ enum {
 };
 _Static_assert(ROOM_FIRST_LEN *ROOM_GROWS == SL_STREAM_ROOM_LEN, "a room grows to its full size");
 
-/* Vectors as every 64-bit machine has them. */
-typedef uint64_t chunk __attribute__((vector_size(16)));
-
-static inline chunk chunk_load(const uint8_t *p) {
-  chunk x;
-  memcpy(&x, p, sizeof x);
-  return x;
-}
-static inline void chunk_store(uint8_t *p, chunk x) {
-  memcpy(p, &x, sizeof x);
-}
-
-/* out = in ^ ahead ^ text, and text becomes the ciphertext. */
-static inline void xor_through(uint8_t *out, const uint8_t *in, const uint8_t *ahead, uint8_t *text, size_t len,
-                               bool is_open) {
-  size_t n_whole = len & ~(sizeof(chunk) - 1);
-#pragma GCC unroll 4
-  for (size_t i = 0; i < n_whole; i += sizeof(chunk)) {
-    chunk given = chunk_load(in + i), done = given ^ chunk_load(ahead + i) ^ chunk_load(text + i);
-    chunk_store(out + i, done);
-    chunk_store(text + i, is_open ? given : done);
-  }
-  for (size_t i = n_whole; i < len; i++) {
-    uint8_t given = in[i], done = given ^ ahead[i] ^ text[i];
-    out[i] = done;
-    text[i] = is_open ? given : done;
-  }
-}
-
 /* Key stream for bytes from..to of the room: there is no ciphertext to hash yet. */
 static void room_make(struct sl_stream *s, const struct sl_aead_key *key, struct sl_stream_room *room, size_t from,
                       size_t to) {
@@ -178,11 +149,7 @@ static void room_hash(struct sl_stream *s, const struct sl_aead_key *key, struct
 static void text_in_room(struct sl_stream *s, struct sl_stream_room *room, uint8_t *out, const uint8_t *in, size_t len,
                          bool is_open) {
   size_t at = (size_t)s->room_len - s->n_ahead;
-  if (is_open) {
-    xor_through(out, in, room->ahead + at, room->text + at, len, true);
-  } else {
-    xor_through(out, in, room->ahead + at, room->text + at, len, false);
-  }
+  s->ops->through(out, in, room->ahead + at, room->text + at, len, is_open);
   s->n_ahead = (uint16_t)(s->n_ahead - len);
 }
 
@@ -209,7 +176,7 @@ static size_t text_by_room(struct sl_stream *s, const struct sl_aead_key *key, s
 }
 
 bool sl_stream_wants_room(const struct sl_stream *s, size_t len) {
-  return s->n_pieces == ROOM_PIECES && len > 0 && len < ROOM_PIECE_LEN;
+  return s->ops->through != NULL && s->n_pieces == ROOM_PIECES && len > 0 && len < ROOM_PIECE_LEN;
 }
 
 /* ---- texts --------------------------------------------------------------------------------------------------- */

@@ -170,15 +170,15 @@ static void whole_text(const struct cipher *c, struct text *t, uint8_t *out, con
 }
 
 /* Whether the text that is under way wants a room and has none. */
-static bool lacks_room(const struct cipher *c, const struct text *t, size_t len) {
-  return c->kind->aead == SL_CHACHA20_POLY1305 && t->room == NULL && sl_stream_wants_room(&t->stream, len);
+static bool lacks_room(const struct text *t, size_t len) {
+  return t->room == NULL && sl_stream_wants_room(&t->stream, len);
 }
 
 static int text_stream(const struct cipher *c, struct text *t, uint8_t *out, const uint8_t *in, size_t len) {
   if (t->state == TEXT_WHOLE && t->whole_len > TWICE_LEN) t->expects_more = true;
   sl_err err = to_stream(c, t);
   if (err != SL_OK) return text_failed(c, err);
-  if (lacks_room(c, t, len)) {
+  if (lacks_room(t, len)) {
     t->room = prov_alloc(c->prov, sizeof *t->room);
     if (t->room == NULL) return 0;
   }

@@ -15,6 +15,7 @@
 #include "engine/portable/poly1305.h"
 #include "engine/portable/text.h"
 #include "engine/stream.h"
+#include "engine/stream_through.h"
 
 #define PART static __attribute__((noinline)) /* a function of its own, once */
 
@@ -426,5 +427,5 @@ const struct sl_kernel sl_kernel_chapoly_neon = {
     .algorithm = SL_ALG_CHACHA20_POLY1305,
     .needs = SL_CPU(NEON),
     .aead = {{SL_CHACHA20_POLY1305, 32, 16 + 32, expand, seal, open}},
-    .stream = {UNIT_LEN, stream_start, stream_absorb, stream_crypt, stream_tag},
+    .stream = {UNIT_LEN, stream_start, stream_absorb, stream_crypt, stream_tag, stream_through},
 };

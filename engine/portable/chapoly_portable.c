@@ -7,6 +7,7 @@
 #include "engine/portable/poly1305.h"
 #include "engine/portable/text.h"
 #include "engine/stream.h"
+#include "engine/stream_through.h"
 
 static void expand(struct sl_aead_key *key, const uint8_t *secret) {
   memcpy(sl_chapoly_secret(key), secret, 32);
@@ -136,5 +137,5 @@ const struct sl_kernel sl_kernel_chapoly_portable = {
     .algorithm = SL_ALG_CHACHA20_POLY1305,
     .needs = 0,
     .aead = {{SL_CHACHA20_POLY1305, 32, 16 + 32, expand, seal, open}},
-    .stream = {64, stream_start, stream_absorb, stream_crypt, stream_tag},
+    .stream = {64, stream_start, stream_absorb, stream_crypt, stream_tag, stream_through},
 };

@@ -159,5 +159,5 @@ const struct sl_kernel sl_kernel_gcm_portable = {
     .needs = 0,
     .aead = {{SL_AES_128_GCM, 16, 16 + sizeof(struct gcm_key), expand128, seal, open},
              {SL_AES_256_GCM, 32, 16 + sizeof(struct gcm_key), expand256, seal, open}},
-    .stream = {16, stream_start, stream_absorb, stream_crypt, stream_tag},
+    .stream = {16, stream_start, stream_absorb, stream_crypt, stream_tag, NULL},
 };

@@ -29,6 +29,7 @@
 #define SEALANE_ENGINE_X86_64_CHAPOLY_TEMPLATE_H
 
 #include "engine/stream.h"
+#include "engine/stream_through.h"
 #include "engine/x86_64/chapoly_common.h"
 
 enum {
@@ -381,6 +382,6 @@ static void chapoly_stream_tag(struct sl_stream *s, const struct sl_aead_key *ke
 #define CHAPOLY_KERNEL_OPS                                                                                             \
   { {SL_CHACHA20_POLY1305, 32, 16 + 32, sl_chapoly_expand, chapoly_seal, chapoly_open}, }
 #define CHAPOLY_STREAM_OPS                                                                                             \
-  { 64, sl_chapoly_stream_start, chapoly_stream_absorb, chapoly_stream_crypt, chapoly_stream_tag }
+  { 64, sl_chapoly_stream_start, chapoly_stream_absorb, chapoly_stream_crypt, chapoly_stream_tag, stream_through }
 
 #endif
