@@ -13,9 +13,11 @@ enum { NONCE_LEN = SL_AEAD_NONCE_LEN };
 
 static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_STREAM_CIPHER, 8192};
 
-/* The version of OpenSSL from which a nonce serves for one text, and more of it is refused. Before, the next piece begins a text
- * with the same one. */
-enum { NONCE_SERVES_ONCE = 400 };
+/* Versions of OpenSSL from which ... */
+enum {
+  NONCE_SERVES_ONCE = 400, /* more of a text is refused; before, the next piece begins one with the same nonce */
+  CIPHER_ENDS = 400,       /* EVP_Cipher() without a text ends one, as with other AEADs; before, it did nothing */
+};
 
 struct chapoly {
   struct cipher c; /* first; in TEXT_NONE, the next piece begins a text with `nonce` */
@@ -70,7 +72,7 @@ static int chapoly_cipher(void *ctx, unsigned char *out, size_t *out_len, size_t
                           size_t len) {
   struct chapoly *x = ctx;
   *out_len = 0;
-  if (len == 0) return 1;
+  if (len == 0 && (in != NULL || x->c.prov->core_version < CIPHER_ENDS)) return 1;
   if (out_cap < len) return prov_fail(x->c.prov, PROV_E_SPACE);
   return chapoly_piece(x, out, out_len, in, len);
 }
@@ -80,6 +82,7 @@ static int chapoly_update(void *ctx, unsigned char *out, size_t *out_len, size_t
   struct chapoly *x = ctx;
   *out_len = 0;
   if (x->is_over) return prov_fail(x->c.prov, PROV_E_NO_IV);
+  if (len == 0) return 1;
   return chapoly_cipher(ctx, out, out_len, out_cap, in, len);
 }
 

@@ -8,6 +8,7 @@
 void *direct_ctx;
 int direct_last_reason, direct_n_alive;
 unsigned direct_n_allocs, direct_fail_at;
+const char *direct_version;
 
 static void *module;
 static const OSSL_DISPATCH *provider;
@@ -38,6 +39,15 @@ static void clear_release(void *p, size_t len, const char *file, int line) {
   release(p, file, line);
 }
 
+static int get_params(const OSSL_CORE_HANDLE *handle, OSSL_PARAM params[]) {
+  (void)handle;
+  for (OSSL_PARAM *p = params; p->key != NULL; p++) {
+    if (strcmp(p->key, OSSL_PROV_PARAM_CORE_VERSION) == 0 && direct_version != NULL)
+      *(const char **)p->data = direct_version;
+  }
+  return 1;
+}
+
 void (*direct_entry(const OSSL_DISPATCH *table, int id))(void) {
   for (; table != NULL && table->function_id != 0; table++) {
     if (table->function_id == id) return table->function;
@@ -50,6 +60,7 @@ void direct_load(void) {
       {OSSL_FUNC_CORE_NEW_ERROR, (void (*)(void))new_error},
       {OSSL_FUNC_CORE_SET_ERROR_DEBUG, (void (*)(void))set_error_debug},
       {OSSL_FUNC_CORE_VSET_ERROR, (void (*)(void))vset_error},
+      {OSSL_FUNC_CORE_GET_PARAMS, (void (*)(void))get_params},
       {OSSL_FUNC_CRYPTO_ZALLOC, (void (*)(void))zalloc},
       {OSSL_FUNC_CRYPTO_FREE, (void (*)(void))release},
       {OSSL_FUNC_CRYPTO_CLEAR_FREE, (void (*)(void))clear_release},

@@ -9,11 +9,12 @@
 #include <openssl/core_names.h>
 #include <stdbool.h>
 
-extern void *direct_ctx;         /* the provider's own context */
-extern int direct_last_reason;   /* of the last error raised; 0 after direct_clear_error() */
-extern unsigned direct_n_allocs; /* since somebody set it to 0 */
-extern unsigned direct_fail_at;  /* the allocation that fails, from 1; 0: none */
-extern int direct_n_alive;       /* allocations not freed */
+extern void *direct_ctx;           /* the provider's own context */
+extern int direct_last_reason;     /* of the last error raised; 0 after direct_clear_error() */
+extern unsigned direct_n_allocs;   /* since somebody set it to 0 */
+extern unsigned direct_fail_at;    /* the allocation that fails, from 1; 0: none */
+extern int direct_n_alive;         /* allocations not freed */
+extern const char *direct_version; /* that the core says it is of, "3.0.19"; NULL: it does not say */
 
 void direct_load(void);
 void direct_unload(void);
