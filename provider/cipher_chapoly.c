@@ -1,7 +1,7 @@
 /* cipher_chapoly.c - ChaCha20-Poly1305 as EVP sees it: texts in pieces, and TLS 1.2 records (RFC 7905).
  *
- * It answers as OpenSSL's own does, call for call (tests/test_provider.c), but for three things it refuses: to work without
- * a key, to take AAD after text, and to call a text authentic without having been given a tag. */
+ * It answers as OpenSSL's own does, call for call (tests/test_provider.c), but for two things it refuses: to work without a key,
+ * and to take AAD after text. */
 #include "bytes.h"
 #include "cipher.h"
 #include "params.h"
@@ -16,7 +16,8 @@ static const struct cipher_kind chapoly_kind = {SL_CHACHA20_POLY1305, EVP_CIPH_S
 /* Versions of OpenSSL from which ... */
 enum {
   NONCE_SERVES_ONCE = 400, /* more of a text is refused; before, the next piece begins one with the same nonce */
-  CIPHER_ENDS = 400,       /* EVP_Cipher() without a text ends one, as with other AEADs; before, it did nothing */
+  TAG_IS_NEEDED =
+      400, /* the end of a text that is opened fails without a tag; before, there was nothing to compare with */
 };
 
 struct chapoly {
@@ -58,7 +59,8 @@ static int chapoly_piece(struct chapoly *x, uint8_t *out, size_t *out_len, const
   if (x->has_tls_len) return chapoly_record(x, out, out_len, in, len);
   if (x->c.text.state == TEXT_NONE && !text_begin(&x->c, &x->c.text, x->nonce, NONCE_LEN)) return 0;
   if (in == NULL) {
-    if (x->c.is_open && x->tag_len == 0) return prov_fail(x->c.prov, PROV_E_NO_TAG);
+    bool lacks_tag = x->c.is_open && x->tag_len == 0;
+    if (lacks_tag && x->c.prov->core_version >= TAG_IS_NEEDED) return prov_fail(x->c.prov, PROV_E_NO_TAG);
     if (!text_end(&x->c, &x->c.text, x->tag_len)) return 0;
   } else if (!text_piece(&x->c, &x->c.text, out, in, len)) {
     return 0;
@@ -67,12 +69,12 @@ static int chapoly_piece(struct chapoly *x, uint8_t *out, size_t *out_len, const
   return 1;
 }
 
-/* EVP_Cipher() */
+/* EVP_Cipher(), which without a text is the end of one. OpenSSL's own did nothing then, and 1 was no verdict, before 3.0.22. */
 static int chapoly_cipher(void *ctx, unsigned char *out, size_t *out_len, size_t out_cap, const unsigned char *in,
                           size_t len) {
   struct chapoly *x = ctx;
   *out_len = 0;
-  if (len == 0 && (in != NULL || x->c.prov->core_version < CIPHER_ENDS)) return 1;
+  if (len == 0 && in != NULL) return 1;
   if (out_cap < len) return prov_fail(x->c.prov, PROV_E_SPACE);
   return chapoly_piece(x, out, out_len, in, len);
 }

@@ -55,21 +55,6 @@ static int final(void *ctx) {
   assert_int_equal(n, 0);
   return ok;
 }
-/* EVP_Cipher() without a text: the end of one. */
-static int cipher_end(void *ctx) {
-  uint8_t out[TAG_LEN];
-  size_t n = 99;
-  int ok = CIPHER(cipher, CIPHER)(ctx, out, &n, sizeof out, NULL, 0);
-  assert_int_equal(n, 0);
-  return ok;
-}
-static int tag_param(void *ctx, uint8_t tag[TAG_LEN], bool is_set) {
-  OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, TAG_LEN),
-                         OSSL_PARAM_construct_end()};
-  return is_set ? CIPHER(set_ctx_params, SET_CTX_PARAMS)(ctx, params)
-                : CIPHER(get_ctx_params, GET_CTX_PARAMS)(ctx, params);
-}
-
 static bool is_offered(const void *ctx, const char *name) {
   if (ctx == NULL) printf("  n/a %s: not offered with these kernels\n", name);
   return ctx != NULL;
@@ -96,46 +81,20 @@ static void test_nonce_serves_once(void **state) {
   }
 }
 
-/* 4.0: EVP_Cipher() without a text ends it with ChaCha20-Poly1305, too, and looks at the tag. Before it did nothing, and 1 meant
- * that. With AES-GCM it is the end in all versions. A piece without a length is none in any. */
-static void test_cipher_ends(void **state) {
+/* 4.0: a text of ChaCha20-Poly1305 is not authentic because nobody said what its tag is. AES-GCM's never was. */
+static void test_tag_is_needed(void **state) {
   (void)state;
   static const char *const names[] = {"ChaCha20-Poly1305", "AES-256-GCM"};
-  static const uint8_t aad[] = "nothing but this";
-  for (size_t i = 0; i < 4; i++) {
-    const char *name = names[i / 2];
-    size_t aad_len = i % 2 * (sizeof aad - 1);
+  for (size_t i = 0; i < 2; i++) {
     EACH_VERSION {
-      bool ends = i / 2 == 1 || version->is_4_0;
-      uint8_t want[TAG_LEN], got[TAG_LEN] = {0}, out[TAG_LEN], nothing = 0;
+      uint8_t text[TEXT_LEN] = {0};
       load(version);
-      void *ctx = begin(name, true, false);
-      if (!is_offered(ctx, name)) {
-        direct_unload();
-        continue;
-      }
-      if (aad_len > 0) assert_int_equal(update(ctx, NULL, aad, aad_len), 1);
-      assert_int_equal(update(ctx, out, &nothing, 0), 1);
-      assert_int_equal(update(ctx, out, NULL, 0), 1);
-      assert_int_equal(final(ctx), 1);
-      assert_int_equal(tag_param(ctx, want, false), 1);
-      end(ctx);
-
-      ctx = begin(name, true, false);
-      if (aad_len > 0) assert_int_equal(update(ctx, NULL, aad, aad_len), 1);
-      assert_int_equal(cipher_end(ctx), 1);
-      if (!ends) assert_int_equal(final(ctx), 1);
-      assert_int_equal(tag_param(ctx, got, false), 1);
-      assert_memory_equal(got, want, TAG_LEN);
-      end(ctx);
-
-      for (unsigned is_wrong = 0; is_wrong < 2; is_wrong++) {
-        ctx = begin(name, true, true);
-        if (aad_len > 0) assert_int_equal(update(ctx, NULL, aad, aad_len), 1);
-        want[0] ^= (uint8_t)is_wrong;
-        assert_int_equal(tag_param(ctx, want, true), 1);
-        assert_int_equal(cipher_end(ctx), !ends || !is_wrong);
-        if (!ends) assert_int_equal(final(ctx), !is_wrong);
+      void *ctx = begin(names[i], true, true);
+      if (is_offered(ctx, names[i])) {
+        bool is_needed = i == 1 || version->is_4_0;
+        assert_int_equal(update(ctx, text, text, TEXT_LEN), 1);
+        assert_int_equal(final(ctx), !is_needed);
+        if (is_needed) assert_string_equal(direct_reason(), "no tag has been set");
         end(ctx);
       }
       direct_unload();
@@ -207,7 +166,7 @@ static void test_kdf(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_nonce_serves_once),
-      cmocka_unit_test(test_cipher_ends),
+      cmocka_unit_test(test_tag_is_needed),
       cmocka_unit_test(test_asking_makes_iv),
       cmocka_unit_test(test_kdf),
   };
