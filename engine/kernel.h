@@ -36,6 +36,7 @@
   X(AVX512VL, "avx512vl")                                                                                              \
   X(AVX512IFMA, "avx512ifma")                                                                                          \
   X(AVX512VBMI, "avx512_vbmi")                                                                                         \
+  X(AVX512VBMI2, "avx512_vbmi2")                                                                                       \
   X(NEON, "asimd")                                                                                                     \
   X(ARM_AES, "aes_arm")                                                                                                \
   X(ARM_PMULL, "pmull")                                                                                                \

@@ -39,7 +39,7 @@ struct sl_stream {
   uint8_t n_unit;                   /* unused bytes of key stream, the last ones of unit */
   uint8_t block[16];                /* AAD or ciphertext not yet hashed */
   uint8_t unit[SL_STREAM_UNIT_MAX]; /* key stream */
-  uint64_t powers[40];              /* what the kernel wants to have for the next piece, of Poly1305's r */
+  uint64_t powers[48];              /* what the kernel wants to have for the next piece, of Poly1305's r */
 };
 
 /* Whether the kernel of a key can do texts in pieces. */

@@ -24,10 +24,14 @@ SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_rec
 /* What Poly1305 takes of records side by side. */
 enum chapoly_what { CHAPOLY_AAD, CHAPOLY_TEXT, CHAPOLY_LENGTHS };
 
-/* Absorbs the 16 bytes at `off` of vector u's messages p, with lengths len of which `max` is the greatest. Lanes that have no more
- * keep what they have. With is_lead, messages end together: blocks that are not there leave the 0 they find. */
+/* Absorbs the 16 bytes at `off` of vector u's AAD or texts, whose lengths differ. Lanes that have no more keep what they have. AADs
+ * end together: blocks that are not there come first, and leave the 0 they find. */
 SHARED void chapoly_group_uneven(struct chapoly_work *w, const struct chapoly_records *rec, size_t u,
-                                 const uint8_t *const *p, const uint64_t *len, size_t off, size_t max, bool is_lead) {
+                                 enum chapoly_what what, size_t off) {
+  bool is_lead = what == CHAPOLY_AAD;
+  const uint8_t *const *p = (is_lead ? rec->aad : rec->cipher) + Q_LANES * u;
+  const uint64_t *len = (is_lead ? rec->aad_len : rec->text_len) + Q_LANES * u;
+  size_t max = is_lead ? rec->aad_max : rec->text_max;
   const uint8_t *at[Q_LANES];
   size_t n[Q_LANES];
   uint64_t there[Q_LANES];
@@ -41,8 +45,13 @@ SHARED void chapoly_group_uneven(struct chapoly_work *w, const struct chapoly_re
   }
   v low, high;
   q_gather_ends(at, n, &low, &high);
-  struct poly_value x = poly_add(w->hash[u], poly_block(low, high, q_load(there)));
-  poly_times(&x, &w->r[0][u]);
+  struct poly_value x = poly_block(low, high, q_load(there));
+  if (POLY_ADDS_LAST) {
+    x = poly_absorbed(w->hash[u], &w->r[0][u], x);
+  } else {
+    x = poly_add(x, w->hash[u]);
+    poly_times(&x, &w->r[0][u]);
+  }
   w->hash[u] = poly_select(q_load(there), x, w->hash[u]);
 }
 
@@ -52,7 +61,6 @@ SHARED void chapoly_group_absorb(struct chapoly_work *w, const struct chapoly_re
                                  size_t from, size_t to) {
   bool is_aad = what == CHAPOLY_AAD;
   const uint8_t *const *p = is_aad ? rec->aad : rec->cipher;
-  const uint64_t *len = is_aad ? rec->aad_len : rec->text_len;
   size_t min = is_aad ? rec->aad_min : rec->text_min, max = is_aad ? rec->aad_max : rec->text_max;
   size_t whole = min == max || !is_aad ? min : 0, n_vectors = chapoly_n_vectors(rec);
   for (size_t off = from; off < to; off += 16) {
@@ -66,11 +74,11 @@ SHARED void chapoly_group_absorb(struct chapoly_work *w, const struct chapoly_re
       } else if (min == max) {
         q_gather_even(p + Q_LANES * u, off, max - off < 16 ? max - off : 16, &low, &high);
       } else {
-        chapoly_group_uneven(w, rec, u, p + Q_LANES * u, len + Q_LANES * u, off, max, is_aad);
+        chapoly_group_uneven(w, rec, u, what, off);
         continue;
       }
-      struct poly_value x = poly_add(w->hash[u], poly_block(low, high, poly_ones()));
-      w->hash[u] = poly_mul(x, &w->r[0][u]);
+      struct poly_value x = poly_block(low, high, poly_ones());
+      w->hash[u] = POLY_ADDS_LAST && is_aad && off == 0 ? x : poly_absorbed(w->hash[u], &w->r[0][u], x);
     }
   }
 }
@@ -79,19 +87,29 @@ SHARED void chapoly_group_absorb(struct chapoly_work *w, const struct chapoly_re
 SHARED void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to,
                                const v *pairs) {
   size_t per_row = rec->width / Q_LANES, n_vectors = chapoly_n_vectors(rec);
+  v gathered[14 * W_STATES + 1]; /* as a pass has them: in code that is unrolled they have one way in */
   for (size_t off = from, place = 0; off < to; off += 64, place += per_row) {
     for (size_t u = 0; u < n_vectors; u++) {
+      const v *row = pairs != NULL ? chacha_pair(pairs, place + u, 0) : gathered;
+      for (unsigned i = 0; i < 4 && W_STATES > 1 && pairs == NULL; i++) {
+        q_gather(rec->cipher + Q_LANES * u, off + 16 * i, &gathered[4 * i * W_STATES],
+                 &gathered[(4 * i + 2) * W_STATES]);
+      }
       struct poly_sum s = poly_sum_of(poly_zero());
-      ROLLED for (unsigned i = 0; i < 4; i++) {
+      if (POLY_ADDS_LAST) {
+        s = poly_sum_of(poly_block(row[12 * W_STATES], row[14 * W_STATES], poly_ones()));
+        s = poly_sum_add(s, w->hash[u], &w->r[3][u], POLY_VALUE);
+      }
+      POLY_UNROLL for (unsigned i = 0; i < 4 - POLY_ADDS_LAST; i++) {
         v low, high;
-        if (pairs != NULL) {
-          low = chacha_pair(pairs, place + u, 6 - 2 * i), high = chacha_pair(pairs, place + u, 7 - 2 * i);
+        if (W_STATES > 1) {
+          low = row[4 * i * W_STATES], high = row[(4 * i + 2) * W_STATES];
         } else {
-          q_gather(rec->cipher + Q_LANES * u, off + 48 - 16 * i, &low, &high);
+          q_gather(rec->cipher + Q_LANES * u, off + 16 * i, &low, &high);
         }
         struct poly_value x = poly_block(low, high, poly_ones());
-        if (i == 3) x = poly_add(x, w->hash[u]); /* h last: all else is early */
-        s = poly_sum_add(s, x, &w->r[i][u]);
+        if (!POLY_ADDS_LAST && i == 0) x = poly_add(x, w->hash[u]);
+        s = poly_sum_add(s, x, &w->r[3 - POLY_ADDS_LAST - i][u], POLY_BLOCK);
       }
       w->hash[u] = poly_carried(s);
     }
@@ -102,9 +120,9 @@ _Static_assert(POLY_MERGED == 4, "a row of 64 bytes is four blocks");
 /* r and s of every record, out of block 0; and the AAD. */
 SHARED void chapoly_group_key(struct chapoly_work *w, const struct chapoly_records *rec) {
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
-    w->r[0][u] = poly_clamped(chacha_pair(w->stream, u, 0), chacha_pair(w->stream, u, 1));
-    q_store(w->tags.low + Q_LANES * u, chacha_pair(w->stream, u, 2));
-    q_store(w->tags.high + Q_LANES * u, chacha_pair(w->stream, u, 3));
+    w->r[0][u] = poly_clamped(*chacha_pair(w->stream, u, 0), *chacha_pair(w->stream, u, 1));
+    q_store(w->tags.low + Q_LANES * u, *chacha_pair(w->stream, u, 2));
+    q_store(w->tags.high + Q_LANES * u, *chacha_pair(w->stream, u, 3));
     w->hash[u] = poly_zero();
   }
   for (size_t u = 0; u < chapoly_n_vectors(rec) && rec->text_min >= GROUP_LONG_LEN; u++) poly_powers(w, u);

@@ -12,16 +12,20 @@
 
 enum {
   POLY_LIMBS = 5,
-  POLY_MERGED = 4,    /* products added before their carries are taken */
-  POLY_TOP_BITS = 24, /* where 2^128 is in the last limb */
+  POLY_MERGED = 4,                      /* products added before their carries are taken: of a group */
+  POLY_SOLO_MERGED = POLY_MERGED,       /* of a solo */
+  POLY_SOLO_FACTORS = POLY_SOLO_MERGED, /* vectors of multipliers that takes */
+  POLY_ADDS_LAST = 0,                   /* a group's hash is h r + block, not (h + block) r */
+  POLY_TOP_BITS = 24,                   /* where 2^128 is in the last limb */
   /* What records cost (chapoly_template.h), by measurement. */
   COST_POLY = 3,
   COST_SOLO = 5,
   COST_FEW = 5,
   COST_GROUP = 2,
 };
-#define POLY_UNROLL ROLLED /* products that are merged, of a solo */
-#define POLY_TIMES  SHARED
+#define POLY_UNROLL    ROLLED /* products that are merged, of a solo */
+#define POLY_TIMES     SHARED
+#define POLY_LIMB_MASK UINT64_MAX /* what counts of a limb */
 
 /* One value a lane. */
 struct poly_value {
@@ -35,6 +39,9 @@ struct poly_factor {
 struct poly_sum {
   v limb[POLY_LIMBS];
 };
+
+/* What is multiplied, which makes no difference here. */
+enum poly_what { POLY_BLOCK, POLY_VALUE, POLY_ALONE };
 
 INLINE v poly_mask26(void) {
   return q_set((UINT64_C(1) << 26) - 1);
@@ -60,6 +67,12 @@ INLINE struct poly_factor poly_factor(struct poly_value x) {
   return f;
 }
 
+INLINE struct poly_value poly_value_of(const struct poly_factor *f) {
+  struct poly_value x;
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = f->limb[i];
+  return x;
+}
+
 /* The sum that is a value: nothing multiplied yet. */
 INLINE struct poly_sum poly_sum_of(struct poly_value x) {
   struct poly_sum s;
@@ -67,8 +80,10 @@ INLINE struct poly_sum poly_sum_of(struct poly_value x) {
   return s;
 }
 
-/* s + a f */
-INLINE struct poly_sum poly_sum_add(struct poly_sum s, struct poly_value a, const struct poly_factor *f) {
+/* s + a f. */
+INLINE struct poly_sum poly_sum_add(struct poly_sum s, struct poly_value a, const struct poly_factor *f,
+                                    enum poly_what what) {
+  (void)what;
   __asm__("" : "+r"(f)); /* factors are to stay where they are: registers are for sums, and loops would copy them */
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
     UNROLL for (unsigned j = 0; j < POLY_LIMBS; j++) {
@@ -77,6 +92,12 @@ INLINE struct poly_sum poly_sum_add(struct poly_sum s, struct poly_value a, cons
     }
   }
   return s;
+}
+
+/* The same with the n-th power of a solo. */
+INLINE struct poly_sum poly_sum_add_power(struct poly_sum s, struct poly_value a, const struct poly_factor *f, size_t n,
+                                          enum poly_what what) {
+  return poly_sum_add(s, a, f + n - 1, what);
 }
 
 /* Two chains of carries, 0-1-2-3 and 3-4-0-1, side by side. */

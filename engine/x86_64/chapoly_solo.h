@@ -4,53 +4,65 @@
 
 /* ---- Poly1305 ------------------------------------------------------------------------------------------------- */
 
-/* The powers of r that vectors take, from r. */
-INLINE void chapoly_solo_new_powers(struct chapoly_work *w, const struct sl_poly1305 *poly, uint64_t *lanes,
-                                    bool is_long) {
+/* r^Q_LANES ... r^1 in lanes, whose limbs go to `lanes`. The result is r^Q_LANES in all lanes, or for a long text whose steps take
+ * powers from lanes: the lanes' own to the power of Q_LANES. */
+INLINE struct poly_value chapoly_solo_new_powers(const struct sl_poly1305 *poly, uint64_t *lanes, bool is_long) {
 #define ALL UINT64_MAX
   static const uint64_t upper[3][8] = {{ALL, 0, ALL, 0, ALL, 0, ALL, 0},
                                        {ALL, ALL, 0, 0, ALL, ALL, 0, 0},
                                        {ALL, ALL, ALL, ALL, 0, 0, 0, 0}}; /* lanes whose bit k is 0 */
 #undef ALL
   v low = q_set(poly->r[0] | poly->r[1] << 44), high = q_set(poly->r[1] >> 20 | poly->r[2] << 24);
-  struct poly_factor top = poly_factor(poly_block(low, high, q_zero()));
-  struct poly_value each = poly_value_of(&top), x;
-
-  /* top is r^n, and the lanes of `each` have r^n ... r^1, over and over. */
-  for (size_t k = 0, n = 1; n < Q_LANES; k++, n *= 2) {
-    x = each;
-    poly_times(&x, &top);
-    each = poly_select(q_load(upper[k]), x, each);
-    x = poly_value_of(&top);
-    poly_times(&x, &top);
-    top = poly_factor(x);
+  struct poly_value x = poly_block(low, high, q_zero());
+  unsigned log_lanes = __builtin_ctz(Q_LANES), n_rounds = is_long && POLY_SOLO_FACTORS == 1 ? 2 * log_lanes : log_lanes;
+  /* Lanes have r^n ... r^1, over and over, n = 1, 2, 4, ..., and then all of them are squared. */
+  for (unsigned k = 0; k < n_rounds; k++) {
+    struct poly_value before = x;
+    struct poly_factor f = poly_factor(k < log_lanes ? poly_first(x) : x);
+    poly_times(&x, &f);
+    if (k < log_lanes) x = poly_select(q_load(upper[k]), x, before);
+    for (unsigned i = 0; i < POLY_LIMBS && k + 1 == log_lanes; i++)
+      q_store(lanes + Q_LANES * i, q_to_run_order(x.limb[i]));
   }
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) q_store(lanes + Q_LANES * i, q_to_run_order(each.limb[i]));
-  w->r[0][0] = top;
-  if (is_long) poly_powers(w, 0);
+  return n_rounds > log_lanes ? x : poly_first(x);
 }
 
-/* The same in w->r and, for the end, in `lanes`. A text in pieces keeps them: lanes, and one lane of each of w->r. */
+/* The k-th value that a text in pieces has kept: behind the lanes, and if that is all there is, in lane 0. */
+enum { POWER_WORDS = POLY_SOLO_FACTORS > 1 ? 1 : Q_LANES };
+INLINE struct poly_value chapoly_solo_kept(const uint64_t *lanes, size_t k, bool is_long) {
+  const uint64_t *words = is_long ? lanes + POLY_LIMBS * (Q_LANES + POWER_WORDS * k) : lanes;
+  size_t n_words = is_long ? POWER_WORDS : Q_LANES;
+  struct poly_value x;
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
+    x.limb[i] = is_long && POWER_WORDS > 1 ? q_load(words + n_words * i) : q_set(words[n_words * i]);
+  }
+  return x;
+}
+
+/* What steps take, in w->solo; and in `lanes` what the end takes. A text in pieces keeps both. */
 INLINE void chapoly_solo_powers(struct chapoly_work *w, const struct sl_poly1305 *poly, uint64_t *lanes,
                                 struct sl_stream *piece, bool is_long) {
-  size_t n = is_long ? POLY_MERGED : 1;
-  uint64_t *kept = lanes + POLY_LIMBS * Q_LANES;
-  if (piece == NULL || piece->n_powers < n) {
-    chapoly_solo_new_powers(w, poly, lanes, is_long);
-    if (piece == NULL) return;
-    for (size_t k = 0; k < n; k++) {
-      for (unsigned i = 0; i < POLY_LIMBS; i++) memcpy(kept + POLY_LIMBS * k + i, &w->r[k][0].limb[i], sizeof kept[0]);
+  bool has_them = piece != NULL && piece->n_powers > is_long;
+  struct poly_value x = has_them ? chapoly_solo_kept(lanes, 0, is_long) : chapoly_solo_new_powers(poly, lanes, is_long);
+  w->solo[0] = poly_factor(x);
+  for (size_t k = 1; k < POLY_SOLO_FACTORS && is_long; k++) {
+    if (has_them) {
+      x = chapoly_solo_kept(lanes, k, true);
+    } else {
+      x = poly_value_of(&w->solo[k / 2]);
+      poly_times(&x, &w->solo[(k - 1) / 2]);
     }
-    piece->n_powers = (uint8_t)n;
-    return;
+    w->solo[k] = poly_factor(x);
   }
-  for (size_t k = 0; k < n; k++) {
-    struct poly_value x;
-    UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = q_set(kept[POLY_LIMBS * k + i]);
-    w->r[k][0] = poly_factor(x);
+  if (piece == NULL || has_them) return;
+  piece->n_powers = 1 + is_long;
+  uint64_t *kept = lanes + POLY_LIMBS * Q_LANES;
+  for (size_t k = 0; k < POLY_SOLO_FACTORS && is_long; k++) {
+    x = poly_value_of(&w->solo[k]);
+    for (unsigned i = 0; i < POLY_LIMBS; i++, kept += POWER_WORDS) memcpy(kept, &x.limb[i], 8 * POWER_WORDS);
   }
 }
-_Static_assert(8 * POLY_LIMBS * (Q_LANES + POLY_MERGED) <= sizeof((struct sl_stream *)0)->powers,
+_Static_assert(8 * POLY_LIMBS * (Q_LANES + POLY_SOLO_FACTORS * POWER_WORDS) <= sizeof((struct sl_stream *)0)->powers,
                "the powers must fit their place");
 
 /* The hash so far becomes lane 0, and is not yet multiplied: a block of each lane comes first. */
@@ -88,29 +100,25 @@ static void chapoly_solo_end(struct chapoly_work *w, struct sl_poly1305 *poly, s
   for (unsigned i = 0; i < POLY_LIMBS; i++) {
     const uint64_t *sum = (const uint64_t *)&w->hash[0].limb[i];
     limb[i] = 0;
-    for (unsigned j = 0; j < Q_LANES; j++) limb[i] += sum[j];
+    for (unsigned j = 0; j < Q_LANES; j++) limb[i] += sum[j] & POLY_LIMB_MASK;
   }
   poly_join(poly->h, limb);
   sl_wipe(limb, sizeof limb);
 }
 
-/* Absorbs n_steps STEP_LEN bytes; in the first of a text the hash is only added. */
+/* Absorbs n_steps STEP_LEN bytes. The hash is only added to the first of a text, when there are two at least. */
 static void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t n_steps, bool is_first, bool is_long) {
   struct poly_value h = w->hash[0];
   for (size_t n; n_steps > 0; n_steps -= n, is_first = false) {
-    n = !is_long ? 1 : n_steps < POLY_MERGED ? n_steps : POLY_MERGED;
+    n = is_long ? POLY_SOLO_MERGED : 1 + (size_t)is_first;
+    if (n > n_steps) n = n_steps;
     p += n * STEP_LEN;
-    struct poly_value x = poly_run_at(p - STEP_LEN);
-    if (is_first && n == 1) {
-      h = poly_add(h, x);
-      continue;
+    struct poly_sum s = poly_sum_of(poly_run_at(p - STEP_LEN));
+    POLY_UNROLL for (unsigned i = 1; i < POLY_SOLO_MERGED; i++) {
+      if (i == n) break;
+      s = poly_sum_add_power(s, poly_run_at(p - (i + 1) * STEP_LEN), w->solo, i, POLY_BLOCK);
     }
-    struct poly_sum s = poly_sum_of(x);
-    POLY_UNROLL for (unsigned i = 0; i + 1 < POLY_MERGED; i++) {
-      if (i + 1 == n) break;
-      s = poly_sum_add(s, poly_run_at(p - (i + 2) * STEP_LEN), &w->r[i][0]);
-    }
-    h = poly_carried(poly_sum_add(s, h, &w->r[n - 1 - is_first][0])); /* h last: all else is early */
+    h = poly_carried(poly_sum_add_power(s, h, w->solo, n - is_first, POLY_VALUE)); /* h last: all else is early */
   }
   w->hash[0] = h;
 }

@@ -46,7 +46,8 @@ struct chapoly_work {
   v first[16 * W_STATES];                       /* what chacha_first_columns() makes of them */
   struct poly_value hash[N_VECTORS];            /* solo: [0] */
   struct chapoly_tags tags;                     /* s, then the tags */
-  struct poly_factor r[POLY_MERGED][N_VECTORS]; /* powers 1, 2, ... of each r; solo: of r^Q_LANES, [][0] */
+  struct poly_factor r[POLY_MERGED][N_VECTORS]; /* powers 1, 2, ... of each r */
+  struct poly_factor solo[POLY_SOLO_FACTORS];   /* solo: powers 1, 2, ... of r^Q_LANES */
   uint64_t lanes[POLY_LIMBS * Q_LANES];         /* solo: limbs of r^Q_LANES ... r^1 */
   uint8_t rest[PASS_BLOCKS][64];                /* stream of lanes that are no whole block of text */
   v *stream;                                    /* that of streams[] which is of this pass */
@@ -101,8 +102,9 @@ SHARED void chapoly_work_wipe(struct chapoly_work *w) {
   if (w->used & USED_SOLO) {
     chapoly_wipe(w->lanes, sizeof w->lanes);
     chapoly_wipe(w->hash, sizeof w->hash[0]);
-    chapoly_wipe(w->r, sizeof w->r[0][0]);
-    for (size_t i = 1; i < POLY_MERGED && w->used & USED_SOLO_LONG; i++) chapoly_wipe(w->r[i], sizeof w->r[i][0]);
+    for (size_t i = 0; i < (w->used & USED_SOLO_LONG ? POLY_SOLO_FACTORS : 1); i++) {
+      chapoly_wipe(&w->solo[i], sizeof w->solo[i]);
+    }
   }
 }
 _Static_assert((offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash)) % (2 * sizeof(v)) == 0,
@@ -134,8 +136,8 @@ SHARED const v *chacha_pass(struct chapoly_work *w, size_t n_states, size_t bloc
 }
 
 /* Vector i of pairs, for places [Q_LANES u, Q_LANES u + Q_LANES) of a pass. */
-INLINE v chacha_pair(const v *stream, size_t u, unsigned i) {
-  return stream[(2 * i + u % 2) * W_STATES + u / 2];
+INLINE const v *chacha_pair(const v *stream, size_t u, unsigned i) {
+  return stream + (2 * i + u % 2) * W_STATES + u / 2;
 }
 
 /* Bytes of block 0, which is place 0, as the pass left it. */
@@ -155,21 +157,26 @@ INLINE struct poly_value poly_zero(void) {
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = q_zero();
   return x;
 }
-INLINE struct poly_value poly_add(struct poly_value a, struct poly_value b) {
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) a.limb[i] = q_add(a.limb[i], b.limb[i]);
-  return a;
-}
 INLINE struct poly_value poly_select(v mask, struct poly_value a, struct poly_value b) {
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) a.limb[i] = q_select(mask, a.limb[i], b.limb[i]);
   return a;
 }
-INLINE struct poly_value poly_mul(struct poly_value a, const struct poly_factor *f) {
-  return poly_carried(poly_sum_add(poly_sum_of(poly_zero()), a, f));
-}
-INLINE struct poly_value poly_value_of(const struct poly_factor *f) {
-  struct poly_value x;
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = f->limb[i];
+/* Lane 0's in all lanes. */
+INLINE struct poly_value poly_first(struct poly_value x) {
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = q_first(x.limb[i]);
   return x;
+}
+INLINE struct poly_value poly_add(struct poly_value a, struct poly_value b) {
+  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) a.limb[i] = q_add(a.limb[i], b.limb[i]);
+  return a;
+}
+INLINE struct poly_value poly_mul(struct poly_value a, const struct poly_factor *f) {
+  return poly_carried(poly_sum_add(poly_sum_of(poly_zero()), a, f, POLY_ALONE));
+}
+/* The hash h of one record, and a block. */
+INLINE struct poly_value poly_absorbed(struct poly_value h, const struct poly_factor *f, struct poly_value block) {
+  if (!POLY_ADDS_LAST) return poly_mul(poly_add(h, block), f);
+  return poly_carried(poly_sum_add(poly_sum_of(block), h, f, POLY_ALONE));
 }
 
 INLINE v poly_ones(void) {
@@ -215,6 +222,7 @@ static const struct chapoly_tags *chapoly_group_tags(struct chapoly_work *w, con
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     uint64_t *tag_low = w->tags.low + Q_LANES * u, *tag_high = w->tags.high + Q_LANES * u;
     v low, high, s = q_load(tag_low);
+    if (POLY_ADDS_LAST) poly_times(&w->hash[u], &w->r[0][u]);
     poly_finish(w->hash[u], &low, &high);
     v sum = q_add(low, s);
     v carry = q_right(q_or(q_and(low, s), q_and_not(q_or(low, s), sum)), 63);

@@ -124,6 +124,10 @@ static inline v q_unpack_high(v a, v b) {
 }
 #define q_left(x, n)  _mm_slli_epi64(x, n)
 #define q_right(x, n) _mm_srli_epi64(x, n)
+/* Lane 0 in all lanes. */
+static inline v q_first(v x) {
+  return _mm_unpacklo_epi64(x, x);
+}
 /* The 16 bytes at p[i] + off to lane i, as two halves. */
 static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
   v even = block_load_all(p[0] + off), odd = block_load_all(p[1] + off);

@@ -138,6 +138,10 @@ static inline v q_unpack_high(v a, v b) {
 }
 #define q_left(x, n)  _mm256_slli_epi64(x, n)
 #define q_right(x, n) _mm256_srli_epi64(x, n)
+/* Lane 0 in all lanes. */
+static inline v q_first(v x) {
+  return _mm256_broadcastq_epi64(_mm256_castsi256_si128(x));
+}
 /* The 16 bytes at p[i] + off to lane i, as two halves. */
 static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
   v even = _mm256_inserti128_si256(_mm256_castsi128_si256(block_load_all(p[0] + off)), block_load_all(p[2] + off), 1);

@@ -128,6 +128,12 @@ static inline v q_unpack_high(v a, v b) {
 }
 #define q_left(x, n)  _mm512_slli_epi64(x, n)
 #define q_right(x, n) _mm512_srli_epi64(x, n)
+/* The low 64 bits of (low + 2^64 high) / 2^n. */
+#define q_right_pair(low, high, n) _mm512_shrdi_epi64(low, high, n)
+/* Lane 0 in all lanes. */
+static inline v q_first(v x) {
+  return _mm512_broadcastq_epi64(_mm512_castsi512_si128(x));
+}
 /* The 16 bytes at p[i] + off to lane i, as two halves. */
 static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
   v even = _mm512_zextsi128_si512(block_load_all(p[0] + off));

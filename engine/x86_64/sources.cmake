@@ -1,7 +1,7 @@
 # file, its ISA flags with spaces between them
 set(isa_flags
   chapoly_avx2.c "-mavx2"
-  chapoly_avx512.c "-mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512ifma"
+  chapoly_avx512.c "-mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512ifma -mavx512vbmi2"
   chapoly_common.c "-mssse3 -msse4.1"
   chapoly_sse.c "-mssse3 -msse4.1"
   cpu.c ""

@@ -1,0 +1,269 @@
+/* test_poly1305_lanes.c - Poly1305 in the lanes of each x86 kernel, on operands that no ChaCha20 key is likely to make: limbs at
+ * their bounds, which libcrypto's big numbers multiply, too; r of all bits or of one; texts of ones, and of what makes the
+ * hash end next to p = 2^130 - 5, against portable code. */
+#include "poly1305_lanes.h"
+
+#include "primitives.h"
+#include "unit.h"
+#include <openssl/bn.h>
+#include <stdlib.h>
+
+enum { N_ROUNDS = 4000, STEPS_MAX = 19, ROWS_MAX = 4, MORE_MAX = 3 };
+
+static const struct poly1305_lanes *const all_lanes[] = {&lanes_sse, &lanes_avx2, &lanes_avx512};
+enum { N_KERNELS = sizeof all_lanes / sizeof all_lanes[0] };
+static unsigned n_rounds = N_ROUNDS;
+
+static bool can_run(const struct poly1305_lanes *k) {
+  bool can = (sl_cpu_detect() & k->kernel->needs) == k->kernel->needs;
+  if (!can) printf("  n/a %s: this CPU cannot run it\n", k->kernel->name);
+  return can;
+}
+
+static uint64_t any(uint64_t *seed) {
+  return number((*seed)++, UINT64_MAX);
+}
+
+/* At or near an edge of what is under `end`; now and then any. */
+static uint64_t edge(uint64_t *seed, uint64_t end) {
+  switch (any(seed) % 8) {
+  case 0:
+    return any(seed) % 6;
+  case 1:
+  case 2:
+    return end - 1 - any(seed) % 6;
+  case 3:
+    return (UINT64_C(1) << any(seed) % 64) % end;
+  case 4:
+    return ((UINT64_C(1) << any(seed) % 64) - 1) % end;
+  case 5:
+  case 6:
+    return UINT64_C(0x3333333333333333) % end; /* five times it is -1 */
+  default:
+    return any(seed) % end;
+  }
+}
+
+/* Limbs as chapoly_poly52.h and chapoly_poly26.h have them of values and of multipliers. */
+static void make_limbs(const struct poly1305_lanes *k, lane_limbs x, uint64_t *seed, bool is_factor) {
+  for (unsigned i = 0; i < k->n_limbs; i++) {
+    uint64_t end = k->n_limbs == 3 ? (i < 2 ? UINT64_MAX : 1 << 27) : is_factor ? (1 << 26) + (1 << 13) : 1 << 27;
+    for (unsigned l = 0; l < k->n_lanes; l++) x[i][l] = edge(seed, end);
+  }
+}
+
+static void value_of(const struct poly1305_lanes *k, BIGNUM *out, lane_limbs x, unsigned lane) {
+  BN_zero(out);
+  for (unsigned i = k->n_limbs; i-- > 0;) {
+    BN_lshift(out, out, k->n_limbs == 3 ? 52 : 26);
+    assert_int_equal(BN_add_word(out, x[i][lane] & k->limb_mask), 1);
+  }
+}
+
+static void block_of(BIGNUM *out, uint64_t low, uint64_t high) {
+  assert_int_equal(BN_set_word(out, 1), 1);
+  BN_lshift(out, out, 64);
+  BN_add_word(out, high);
+  BN_lshift(out, out, 64);
+  BN_add_word(out, low);
+}
+
+static BIGNUM *modulus(void) {
+  BIGNUM *p = BN_new();
+  BN_set_bit(p, 130);
+  BN_sub_word(p, 5);
+  return p;
+}
+
+static void check_products(const struct poly1305_lanes *k, unsigned n, uint64_t *seed, BN_CTX *scratch,
+                           const BIGNUM *p) {
+  lane_limbs value, factor[MERGED_MAX], got;
+  uint64_t block[MERGED_MAX][2][LANES_MAX];
+  BIGNUM *a = BN_new(), *b = BN_new(), *want = BN_new();
+  make_limbs(k, value, seed, false);
+  for (unsigned i = 0; i < n; i++) {
+    make_limbs(k, factor[i], seed, true);
+    for (unsigned l = 0; l < 2 * LANES_MAX; l++) block[i][l % 2][l / 2] = edge(seed, UINT64_MAX) + any(seed) % 2;
+  }
+  k->products(got, value, factor, block, n);
+  for (unsigned l = 0; l < k->n_lanes; l++) {
+    block_of(want, block[0][0][l], block[0][1][l]);
+    for (unsigned i = 1; i <= n; i++) {
+      if (i < n) {
+        block_of(a, block[i][0][l], block[i][1][l]);
+      } else {
+        value_of(k, a, value, l);
+      }
+      value_of(k, b, factor[i - 1], l);
+      BN_mul(a, a, b, scratch);
+      BN_add(want, want, a);
+    }
+    BN_nnmod(want, want, p, scratch);
+    value_of(k, a, got, l);
+    BN_nnmod(a, a, p, scratch);
+    if (BN_cmp(a, want) != 0) fail_msg("%s: the sum of %u products is wrong", k->kernel->name, n);
+    for (unsigned i = k->n_limbs == 3 ? 2 : 0; i < k->n_limbs; i++) {
+      uint64_t end = (1 << 26) + (k->n_limbs == 3 ? 1 << 7 : 1 << 13);
+      if (got[i][l] >= end) fail_msg("%s: the sum of %u products is right, but past its bounds", k->kernel->name, n);
+    }
+  }
+  BN_free(a);
+  BN_free(b);
+  BN_free(want);
+}
+
+static void products(void **state) {
+  (void)state;
+  BN_CTX *scratch = BN_CTX_new();
+  BIGNUM *p = modulus();
+  uint64_t seed = 0;
+  for (unsigned k = 0; k < N_KERNELS; k++) {
+    if (!can_run(all_lanes[k])) continue;
+    for (unsigned round = 0; round < n_rounds; round++) {
+      check_products(all_lanes[k], 1 + round % all_lanes[k]->n_merged, &seed, scratch, p);
+    }
+  }
+  BN_free(p);
+  BN_CTX_free(scratch);
+}
+
+/* All of p - 40 to p + 40, and behind that what is next to powers of 2. */
+static void ends(void **state) {
+  (void)state;
+  BN_CTX *scratch = BN_CTX_new();
+  BIGNUM *p = modulus(), *x = BN_new(), *y = BN_new();
+  for (unsigned k = 0; k < N_KERNELS; k++) {
+    const struct poly1305_lanes *lanes = all_lanes[k];
+    if (!can_run(lanes)) continue;
+    unsigned width = lanes->n_limbs == 3 ? 52 : 26;
+    for (unsigned round = 0; round < 80 + 6 * 111; round++) {
+      lane_limbs value = {{0}};
+      uint64_t low[LANES_MAX], high[LANES_MAX];
+      BN_copy(x, p);
+      if (round < 80) {
+        BN_sub_word(x, 40);
+        BN_add_word(x, round);
+      } else {
+        BN_zero(y);
+        BN_set_bit(y, (int)(round - 80) % 111);
+        BN_add(x, x, y);
+        BN_add_word(x, round % 6);
+      }
+      BN_copy(y, x);
+      for (unsigned i = 0; i < lanes->n_limbs; i++) {
+        BIGNUM *limb = BN_dup(y);
+        if (i + 1 < lanes->n_limbs && BN_num_bits(limb) > (int)width) BN_mask_bits(limb, (int)width);
+        for (unsigned l = 0; l < lanes->n_lanes; l++) value[i][l] = BN_get_word(limb);
+        BN_rshift(y, y, (int)width);
+        BN_free(limb);
+      }
+      lanes->finish(low, high, value);
+      BN_nnmod(x, x, p, scratch);
+      BN_copy(y, x);
+      BN_mask_bits(y, 64);
+      uint64_t want_low = BN_get_word(y);
+      BN_rshift(x, x, 64);
+      BN_mask_bits(x, 64);
+      for (unsigned l = 0; l < lanes->n_lanes; l++) {
+        assert_int_equal(low[l], want_low);
+        assert_int_equal(high[l], BN_get_word(x));
+      }
+    }
+  }
+  BN_free(x);
+  BN_free(y);
+  BN_free(p);
+  BN_CTX_free(scratch);
+}
+
+/* A key whose r is nothing, one bit, all bits there can be, or any. */
+static void make_key(uint8_t key[32], uint64_t *seed) {
+  uint64_t what = any(seed) % 6;
+  fill(key, 32, any(seed));
+  if (what == 0) memset(key, 0xff, 32);
+  if (what == 1 || what == 2) memset(key, 0, 16);
+  if (what == 1) key[any(seed) % 16] = (uint8_t)(1 << any(seed) % 8);
+  if (what == 2) key[0] = 1;
+}
+
+/* A text of ones, of nothing, of either, of anything. With r = 1 and four blocks, three of ones and one that is nearly, its hash is
+ * next to 2 p. */
+static void make_text(uint8_t *text, size_t len, uint64_t *seed) {
+  uint64_t what = any(seed) % 5;
+  if (what < 3) memset(text, what == 0 ? 0 : 0xff, len);
+  if (what == 2) text[len - 16] = (uint8_t)(0xff - any(seed) % 16);
+  for (size_t off = 0; what == 3 && off < len; off += 16) memset(text + off, any(seed) % 2 ? 0xff : 0, 16);
+  if (what == 4) fill(text, len, any(seed));
+}
+
+static void portable_tag(uint8_t tag[16], const uint8_t key[32], const uint8_t *text, size_t len) {
+  struct sl_poly1305 poly;
+  sl_poly1305_init(&poly, key);
+  for (size_t off = 0; off < len; off += 16) sl_poly1305_block(&poly, text + off, 1);
+  sl_poly1305_final(&poly, tag);
+}
+
+static void groups(void **state) {
+  (void)state;
+  static uint8_t text[LANES_MAX][64 * ROWS_MAX + 16 * MORE_MAX];
+  uint64_t seed = 1;
+  for (unsigned k = 0; k < N_KERNELS; k++) {
+    const struct poly1305_lanes *lanes = all_lanes[k];
+    if (!can_run(lanes)) continue;
+    for (unsigned round = 0; round < n_rounds; round++) {
+      uint8_t key[LANES_MAX][32], want[16], got[16];
+      const uint8_t *texts[LANES_MAX];
+      uint64_t low[LANES_MAX], high[LANES_MAX];
+      size_t n_rows = any(&seed) % (ROWS_MAX + 1), n_more = any(&seed) % (MORE_MAX + 1),
+             len = 64 * n_rows + 16 * n_more;
+      if (len == 0) continue;
+      for (unsigned l = 0; l < LANES_MAX; l++) {
+        make_key(key[l], &seed);
+        make_text(text[l], len, &seed);
+        texts[l] = text[l];
+      }
+      lanes->group(low, high, (const uint8_t(*)[32])key, texts, n_rows, n_more);
+      for (unsigned l = 0; l < lanes->n_lanes; l++) {
+        portable_tag(want, key[l], text[l], len);
+        sl_store64_le(got, low[l]);
+        sl_store64_le(got + 8, high[l]);
+        assert_memory_equal(got, want, 16);
+      }
+    }
+  }
+}
+
+static void solos(void **state) {
+  (void)state;
+  static uint8_t text[16 + STEPS_MAX * 16 * LANES_MAX];
+  uint64_t seed = 2;
+  for (unsigned k = 0; k < N_KERNELS; k++) {
+    const struct poly1305_lanes *lanes = all_lanes[k];
+    if (!can_run(lanes)) continue;
+    for (unsigned round = 0; round < n_rounds; round++) {
+      uint8_t key[32], want[16], got[16];
+      size_t n_steps = 2 + any(&seed) % (STEPS_MAX - 1), before = any(&seed) % 2 * 16;
+      size_t len = before + n_steps * 16 * lanes->n_lanes;
+      struct sl_poly1305 poly;
+      make_key(key, &seed);
+      make_text(text, len, &seed);
+      sl_poly1305_init(&poly, key);
+      if (before > 0) sl_poly1305_block(&poly, text, 1);
+      lanes->solo(&poly, text + before, n_steps, any(&seed) % 2 == 0);
+      sl_poly1305_final(&poly, got);
+      portable_tag(want, key, text, len);
+      assert_memory_equal(got, want, 16);
+    }
+  }
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(products),
+      cmocka_unit_test(ends),
+      cmocka_unit_test(groups),
+      cmocka_unit_test(solos),
+  };
+  if (argc > 1) n_rounds = (unsigned)strtoul(argv[1], NULL, 10);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
