@@ -9,11 +9,14 @@
 /* Checks one job's arguments, for sealing or opening: SL_OK, or the error of sl_aead_seal(). */
 SL_MUST_USE sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open);
 
-/* Asks for the lines of a key that a run will read, while there is still other work to do: with thousands of connections
+/* Ask for the lines of a key that a run will read, while there is still other work to do: with thousands of connections
  * most keys have left the nearer caches, and a kernel that met its misses one by one would spend its time there. Each line
- * takes its time on the way, so no more than a short record needs: the last SL_AEAD_KEY_LINES, but for the one with ops,
- * which callers have looked at. */
+ * takes its time on the way, so no more than a short record needs: the last SL_AEAD_KEY_LINES. The one with ops, which the
+ * engine looks at first, is apart, and of a key that may be NULL. */
 #define SL_AEAD_KEY_LINES 5u
+static inline void sl_aead_key_prefetch_ops(const struct sl_aead_key *key) {
+  __builtin_prefetch((const void *)((uintptr_t)key + offsetof(struct sl_aead_key, ops)));
+}
 static inline void sl_aead_key_prefetch(const struct sl_aead_key *key) {
   SL_UNROLL for (size_t i = 2; i <= SL_AEAD_KEY_LINES; i++) __builtin_prefetch((const uint8_t *)(key + 1) - 64 * i);
 }

@@ -30,7 +30,8 @@ enum sl_content_type {
   SL_CONTENT_APPLICATION_DATA = 23
 };
 
-/* One direction of one connection: a key, its IV and the next sequence number. All-zero is a valid empty object. */
+/* One direction of one connection: a key, its IV and the next sequence number. All-zero is a valid empty object. `aead` is
+ * set up and wiped with the rest, never by itself. */
 struct sl_record_key {
   struct sl_aead_key aead;
   uint64_t seq;   /* of the next record */
@@ -43,6 +44,13 @@ SL_API SL_MUST_USE sl_err sl_record_key_init(struct sl_record_key *key, enum sl_
                                              size_t secret_len, const uint8_t iv[SL_AEAD_NONCE_LEN]);
 /* Erases the key; idempotent. No record that uses it may be waiting in a batch. */
 SL_API void sl_record_key_wipe(struct sl_record_key *key);
+
+/* Asks for the line of memory that describing a record with this key reads. With thousands of connections it has left the
+ * nearer caches, and each sl_record_seal() or sl_record_open() would wait for its own; a loop that knows whose turn is next
+ * asks some eight records ahead. Costs next to nothing where it was there already, changes nothing, reads nothing. */
+static inline void sl_record_key_prefetch(const struct sl_record_key *key) {
+  __builtin_prefetch(&key->seq);
+}
 
 struct sl_task;
 
