@@ -4,6 +4,8 @@
 
 /* How many jobs are checked, sorted and run at a time: their pointers take 1 KiB of stack, and lanes fill well before. */
 enum { JOBS_AT_ONCE = 128 };
+/* A check waits for its key's ops, unless they were asked for so many jobs before. */
+enum { JOBS_AHEAD = 8 };
 
 /* Written out for each direction, which then is no question. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -199,6 +201,7 @@ static ALWAYS_INLINE size_t take_alike(struct sl_aead_job *jobs, size_t n, struc
   __asm__("" : "+m"(shape)); /* operands in memory: there are more of them than registers */
   size_t i = 0;
   for (; i < n; i++, jobs++) {
+    if (n - i > JOBS_AHEAD) sl_aead_key_prefetch_ops(jobs[JOBS_AHEAD].key);
     bool is_alike = jobs->key != NULL && has_shape(jobs, &shape) && is_plainly_sound(jobs, &shape, is_open);
     if (!__builtin_expect(is_alike, true)) break;
     sl_aead_key_prefetch(jobs->key);
