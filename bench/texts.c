@@ -99,7 +99,8 @@ void texts_free(struct texts *t) {
 }
 
 size_t texts_warm_calls(const struct texts *t) {
-  return t->n_keys <= HOT_KEYS_MAX ? t->n_positions / t->seal.n : 1;
+  size_t n = t->n_positions < WARM_RECORDS_MAX ? t->n_positions : WARM_RECORDS_MAX;
+  return n / t->seal.n;
 }
 
 size_t texts_least_calls(const struct texts *t) {

@@ -13,10 +13,11 @@
 
 #include "rivals/rival.h"
 
-/* With up to this many keys all of them are walked through before each sample: they are hot. More are as cold as they
- * come, and a sample goes through this many records at least, so that the best sample is not the one that met those few
- * keys the caches still had. */
-enum { HOT_KEYS_MAX = 256, COLD_SAMPLE_RECORDS = 4096 };
+/* All keys are walked through before each sample, so that the caches hold what a program left there that has these keys and
+ * no rival beside it: a lane with thousands of them runs through more than the second-level cache has. Up to HOT_KEYS_MAX
+ * are hot. More are cold, and a sample goes through COLD_SAMPLE_RECORDS at least, so that the best sample is not the one that
+ * met those few keys the caches still had; after WARM_RECORDS_MAX no cache but the last remembers what was before. */
+enum { HOT_KEYS_MAX = 256, COLD_SAMPLE_RECORDS = 4096, WARM_RECORDS_MAX = 16384 };
 
 struct texts {
   struct rival_texts seal, open;
