@@ -259,6 +259,9 @@ PASSES = {
         "release", ROOT / "build", without=("ct",) if full else ("ct", "full")),
     "asan": lambda tally, full: tally.run(
         "ASan + UBSan", ROOT / "build-asan", SANITIZERS, without=("ct", "once") if full else ("ct", "once", "full")),
+    # -O0 with assertions: in full also the programs from outside, but never the slow suites
+    "debug": lambda tally, full: tally.run(
+        "Debug", ROOT / "build-debug", without=("ct", "once", "full") if full else ("ct", "once", "full", "native")),
     "kernels": run_kernels,
     "cross": run_cross,
     "ct": run_ct,
