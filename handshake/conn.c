@@ -241,12 +241,12 @@ sl_err sl_conn_sign_complete(struct sl_conn *conn, struct sl_batch *batch, const
 
 /* ---- what happened -------------------------------------------------------------------------------------------- */
 
-void sl_conn_info(const struct sl_conn *conn, struct sl_conn_info *info) {
+void sl_conn_info(const struct sl_conn *conn, struct sl_negotiated *info) {
   /* Everything is chosen when the ClientHello is accepted; before the ServerHello is said it may still fail. */
   const struct sl_handshake *hs = conn->handshake;
   bool is_chosen = conn->state >= SL_AWAIT_SIGNATURE;
   const char *name = conn->names ? conn->names : "";
-  *info = (struct sl_conn_info){
+  *info = (struct sl_negotiated){
       .version = "TLS 1.3",
       .suite = is_chosen ? sl_suite_name(conn->suite) : "",
       .group = is_chosen ? sl_group_at(conn->group_at)->name : "",

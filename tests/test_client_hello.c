@@ -718,7 +718,7 @@ static void test_retry(void **state) {
       client_add_share(&s.client);
       client_say_hello(&s.client);
       finish(&s, "retried");
-      struct sl_conn_info info;
+      struct sl_negotiated info;
       sl_conn_info(s.pump.conn, &info);
       assert_true(info.retried);
       session_close(&s);
@@ -731,7 +731,7 @@ static void test_secp256r1(void **state) {
   for (unsigned is_retried = 0; is_retried < 2; is_retried++)
     for (size_t f = 0; f < 2; f++) {
       struct session s;
-      struct sl_conn_info info;
+      struct sl_negotiated info;
       session_open(&s, config, STAGE_NEW, feed_lens[f]);
       client_take_group(&s.client, SL_GROUP_SECP256R1);
       if (is_retried) {
@@ -938,7 +938,7 @@ static void test_choices(void **state) {
     buffer_set(&s.client.hello.suites, rows[i].theirs, rows[i].theirs_len);
     client_say_hello(&s.client);
     finish(&s, rows[i].ours);
-    struct sl_conn_info info;
+    struct sl_negotiated info;
     sl_conn_info(s.pump.conn, &info);
     assert_string_equal(info.version, "TLS 1.3");
     assert_string_equal(info.suite, rows[i].chosen);

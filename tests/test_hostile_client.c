@@ -395,7 +395,7 @@ static void test_alpn(void **state) {
   assert_int_equal(sl_config_set_alpn(own, ours, 1), SL_OK);
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     struct session s;
-    struct sl_conn_info info;
+    struct sl_negotiated info;
     session_open(&s, own, STAGE_NEW, SIZE_MAX);
     if (rows[i].offer)
       hello_set(&s.client.hello, SL_EXT_ALPN, rows[i].offer, rows[i].offer_len);

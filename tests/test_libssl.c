@@ -118,7 +118,7 @@ static void test_suites_and_keys(void **state) {
     struct sl_config *config = pump_config(key_kinds[k]);
     for (size_t s = 0; s < 3; s++) {
       struct pair pair;
-      struct sl_conn_info info;
+      struct sl_negotiated info;
       pair_open(&pair, config, suites[s], NULL);
       shake_hands(&pair);
       sl_conn_info(pair.server.conn, &info);
@@ -150,7 +150,7 @@ static void test_groups(void **state) {
   for (size_t c = 0; c < sizeof choices / sizeof choices[0]; c++)
     for (size_t s = 0; s < 3; s++) {
       struct pair pair;
-      struct sl_conn_info info;
+      struct sl_negotiated info;
       pair_open(&pair, config, suites[s], choices[c].groups);
       shake_hands(&pair);
       sl_conn_info(pair.server.conn, &info);
@@ -253,7 +253,7 @@ static void test_alpn(void **state) {
   struct sl_config *config = pump_config(NULL);
   assert_int_equal(sl_config_set_alpn(config, ours, 2), SL_OK);
   struct pair pair;
-  struct sl_conn_info info;
+  struct sl_negotiated info;
   pair_open(&pair, config, NULL, NULL);
   assert_int_equal(SSL_set_alpn_protos(pair.client, theirs, sizeof theirs - 1), 0);
   shake_hands(&pair);

@@ -31,7 +31,7 @@ static void add_string(struct text *out, const char *name, const char *value, co
 }
 
 static void add_connection(struct text *out, const struct sl_conn *tls) {
-  struct sl_conn_info info;
+  struct sl_negotiated info;
   sl_conn_info(tls, &info);
   text_str(out, "{");
   add_string(out, "version", info.version, ",");
@@ -127,7 +127,7 @@ void page_live_json(struct text *out, const struct server *server, const struct 
 /* One {{field}} of the template. */
 static void add_field(struct text *out, const char *name, size_t name_len, const struct server *server,
                       const struct sl_conn *tls) {
-  struct sl_conn_info info;
+  struct sl_negotiated info;
   sl_conn_info(tls, &info);
   const struct {
     const char *name, *value;

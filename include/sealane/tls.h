@@ -139,7 +139,7 @@ SL_API SL_MUST_USE sl_err sl_conn_sign_complete(struct sl_conn *conn, struct sl_
                                                 size_t sig_len);
 
 /* What was negotiated. Strings are never NULL and live as long as the connection. */
-struct sl_conn_info {
+struct sl_negotiated {
   const char *version;          /* "TLS 1.3" */
   const char *suite;            /* "TLS_AES_128_GCM_SHA256"; "" before the ServerHello */
   const char *group;            /* "x25519", "secp256r1" */
@@ -149,7 +149,7 @@ struct sl_conn_info {
   const char *kernel;           /* the AEAD kernel of the sending key */
   bool retried;                 /* there was a HelloRetryRequest */
 };
-SL_API void sl_conn_info(const struct sl_conn *conn, struct sl_conn_info *info);
+SL_API void sl_conn_info(const struct sl_conn *conn, struct sl_negotiated *info);
 
 /* Why a connection failed. */
 struct sl_failure {

@@ -58,9 +58,23 @@ version_agrees() {
   version=$(sed -n 's/.*SEALANE_VERSION "\(.*\)"/\1/p' "$prefix/include/sealane/version.h")
   [[ -n $version && $(flags --modversion) == "$version" && -e $prefix/lib/libsealane.so.$version ]]
 }
-header_alone() { # COMPILER... HEADER
-  local header=${!#}
-  printf '#include <sealane/%s>\nextern int nothing;\n' "$header" | "${@:1:$#-1}" -Wall -Wextra -Werror -pedantic -fsyntax-only -I"$prefix/include" -
+# With the warnings that strangers have turned on, to whose compilers these are headers like their own.
+warnings=(-Werror -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wcast-qual -Wredundant-decls)
+header_alone() { # HEADER COMPILER...
+  printf '#include <sealane/%s>\nextern int nothing;\n' "$1" |
+    "${@:2}" "${warnings[@]}" -fsyntax-only -I"$prefix/include" -
+}
+header_alone_c() { # HEADER
+  local standard
+  for standard in c11 c17 c2x; do
+    header_alone "$1" cc -x c -std=$standard -Wstrict-prototypes -Wold-style-definition -Wmissing-prototypes
+  done
+}
+header_alone_cc() { # HEADER
+  local standard
+  for standard in c++11 c++17 c++20; do
+    header_alone "$1" c++ -x c++ -std=$standard -Wold-style-cast -Wzero-as-null-pointer-constant
+  done
 }
 
 # The provider, as provider/README.md installs it: not moved afterwards.
@@ -120,7 +134,7 @@ if ((has_provider)); then
   try "what the system's openssl.cnf says of TLS holds, with the module and without" keeps_the_systems_settings
 fi
 for header in "${headers[@]}"; do
-  try "$header alone, C11" header_alone cc -x c -std=c11 "$header"
-  try "$header alone, C++17" header_alone c++ -x c++ -std=c++17 "$header"
+  try "$header alone, C" header_alone_c "$header"
+  try "$header alone, C++" header_alone_cc "$header"
 done
 ((failed == 0))
