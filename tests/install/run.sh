@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # run.sh BUILD - installs BUILD into a scratch directory and uses it as strangers do: by pkg-config, by find_package,
-# shared and static, each header alone, from C and from C++. TAP.
+# shared and static, each header alone, from C and from C++; then builds and installs as packagers do. TAP.
 set -euo pipefail
 build=$1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source=$(cd "$here/../.." && pwd)
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
 prefix=$scratch/moved
 count=0 failed=0
 
@@ -14,7 +15,8 @@ try() {
   local what=$1
   shift
   count=$((count + 1))
-  if "$@" >"$scratch/log" 2>&1; then
+  "$@" >"$scratch/log" 2>&1 & # in the condition itself, a function would go on after a command that failed
+  if wait $!; then
     echo "ok $count - $what"
   else
     failed=$((failed + 1))
@@ -28,6 +30,11 @@ install_and_move() { # a package must not remember where it was built or first i
 }
 flags() { pkg-config "$@" sealane; }
 soname() { readelf -d "$prefix/lib/libsealane.so" | grep -F 'SONAME' | grep -F '[libsealane.so.0]'; }
+static_names() { # hidden or not: in a static link they could be somebody else's, too
+  nm --extern-only --defined-only "$prefix/lib/libsealane.a" | grep ' [A-Z] ' >"$scratch/names"
+  grep ' T sl_batch_run$' "$scratch/names"
+  ! grep -v ' sl_[a-z0-9_]*$' "$scratch/names"
+}
 # but for OpenSSL's configuration, which has to name where the module is
 names_nothing_here() {
   ! grep -rlIF --exclude='*sealane*.cnf' -e "$scratch" "$prefix" && ! grep -rlIF -e "$build" "$prefix"
@@ -46,8 +53,9 @@ by_pkg_config_static() {
   if ldd "$scratch/pcs" | grep -F libsealane; then return 1; fi
   "$scratch/pcs"
 }
-by_find_package() {
-  cmake -G Ninja -S "$here" -B "$scratch/cmake" -DCMAKE_PREFIX_PATH="$prefix"
+by_find_package() { # PREFIX
+  rm -rf "$scratch/cmake"
+  cmake -G Ninja -S "$here" -B "$scratch/cmake" -DCMAKE_PREFIX_PATH="$1"
   ninja -C "$scratch/cmake"
   "$scratch/cmake/with_shared"
   "$scratch/cmake/with_static"
@@ -79,6 +87,9 @@ header_alone_cc() { # HEADER
 
 # The provider, as provider/README.md installs it: not moved afterwards.
 install_runtime() { cmake --install "$build" --prefix "$scratch/runtime" --component runtime; }
+provider_by_path() {
+  openssl list -providers -provider-path "$scratch/runtime/lib/ossl-modules" -provider sealane | grep -F "Sealane provider"
+}
 is_sealane() { # CONFIGURATION [PROVIDER]
   OPENSSL_CONF=$1 openssl list -providers | tee /dev/stderr | grep -F "Sealane provider" &&
     OPENSSL_CONF=$1 openssl list -providers -verbose | grep -F "OpenSSL Default Provider" &&
@@ -114,21 +125,58 @@ END
   done
 }
 
+# As packagers do: from sources that only others may write, in directories whose names need quoting, to a place where the files
+# do not stay, here the root of a later system.
+sources=$scratch/sources\ \(1\) later=$scratch/build\ \(2\)/root\ \(3\)
+state_of_sources() { (cd "$sources" && find . -printf '%p %s %T@\n' | sort); }
+build_there() {
+  local apps=OFF
+  [[ ! -e $build/sealane-serve ]] || apps=ON
+  mkdir "$sources"
+  tar -C "$source" --exclude='./build*' --exclude=./.git -c . | tar -C "$sources" -x
+  chmod -R a-w "$sources"
+  state_of_sources >"$scratch/state"
+  cmake -G Ninja -S "$sources" -B "$scratch/build (2)" -DCMAKE_INSTALL_PREFIX=/opt/sealane -DCMAKE_BUILD_TYPE=Debug \
+    -DSEALANE_APPS=$apps -DSEALANE_TESTS=OFF -DSEALANE_BENCH=OFF
+  ninja -C "$scratch/build (2)" -j 2
+  DESTDIR=$later cmake --install "$scratch/build (2)"
+  state_of_sources | cmp - "$scratch/state"
+}
+find_there() { LD_LIBRARY_PATH=$later/opt/sealane/lib by_find_package "$later/opt/sealane"; }
+names_the_prefix() { # and not the place on the way to it
+  grep -Fx "module = /opt/sealane/lib/ossl-modules/sealane.so" "$later/opt/sealane/etc/sealane/sealane-provider.cnf"
+  grep -Fx ".include /opt/sealane/etc/sealane/sealane-provider.cnf" "$later/opt/sealane/etc/sealane/openssl-sealane.cnf"
+  ! grep -rIF "$scratch" "$later"
+}
+provider_there() {
+  local etc=$later/opt/sealane/etc/sealane
+  sed -i "s,/opt/sealane,$later/opt/sealane," "$etc"/*.cnf
+  is_sealane "$etc/openssl-sealane.cnf"
+}
+# CMake's own look at the compiler must not need a C library for that machine.
+refuses_32_bits() {
+  if CFLAGS=-m32 cmake -DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY -S "$source" -B "$scratch/narrow" 2>&1 |
+    tee "$scratch/said"; then return 1; fi
+  grep -F "Sealane is for 64-bit little-endian machines" "$scratch/said"
+}
+
 mapfile -t headers < <(cd "$here/../../include/sealane" && ls -- *.h)
-has_provider=4
-[[ -e $build/sealane.so ]] || has_provider=0
-echo "1..$((7 + has_provider + 2 * ${#headers[@]}))"
+n_of_provider=7
+[[ -e $build/sealane.so ]] || n_of_provider=0
+echo "1..$((11 + n_of_provider + 2 * ${#headers[@]}))"
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
 
 try "cmake --install" install_and_move
 try "the library's SONAME is libsealane.so.0" soname
 try "header, library and sealane.pc are of one version" version_agrees
+try "the static library's global names begin with sl_" static_names
 try "what is installed names no directory of the build" names_nothing_here
 try "a C program, by pkg-config" by_pkg_config
 try "a C program, by pkg-config --static" by_pkg_config_static
-try "a C and a C++ program, by find_package, shared and static" by_find_package
-if ((has_provider)); then
+try "a C and a C++ program, by find_package, shared and static" by_find_package "$prefix"
+if ((n_of_provider)); then
   try "cmake --install --component runtime" install_runtime
+  try "the provider, by -provider-path" provider_by_path
   try "the provider, by OPENSSL_CONF" provider_by_environment
   try "the provider, by .include in the system's openssl.cnf" provider_by_include
   try "what the system's openssl.cnf says of TLS holds, with the module and without" keeps_the_systems_settings
@@ -137,4 +185,16 @@ for header in "${headers[@]}"; do
   try "$header alone, C" header_alone_c "$header"
   try "$header alone, C++" header_alone_cc "$header"
 done
+try "a build and an install with DESTDIR, sources only read, blanks in all paths" build_there
+try "a C and a C++ program of that, by find_package" find_there
+if ((n_of_provider)); then
+  try "DESTDIR stands in no installed file" names_the_prefix
+  try "the provider, from a path with blanks" provider_there
+fi
+if echo 'int nothing;' | cc -m32 -xc -c -o /dev/null - 2>/dev/null; then
+  try "a 32-bit build is refused" refuses_32_bits
+else
+  count=$((count + 1))
+  echo "ok $count - a 32-bit build is refused # SKIP n/a: this compiler has no -m32"
+fi
 ((failed == 0))
