@@ -1,4 +1,5 @@
 /* plot.c - gnuplot gets a script with the data in it through a pipe. */
+#define _GNU_SOURCE
 #include "plot.h"
 #include "bench.h"
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,8 +41,8 @@ static bool is_in_path(const char *program) {
 void plot_check(const char *path) {
   if (path == NULL) return;
   if (!is_in_path("gnuplot")) bench_die("--plot: gnuplot is not installed (Debian: apt-get install gnuplot-nox)");
-  if (strpbrk(path, "'\n") != NULL)
-    bench_die("--plot: '%s': a name with a quote or a newline is not for gnuplot", path);
+  if (strpbrk(path, "'\n") != NULL || path[0] == '|') /* which would be a command's */
+    bench_die("--plot: '%s': a name with a quote or a newline, or with a | in front, is not for gnuplot", path);
   FILE *f = fopen(path, "a"); /* what is there stays until there is something new */
   if (f == NULL) bench_die("--plot: %s: %s", path, strerror(errno));
   fclose(f);
@@ -162,6 +164,19 @@ static void put_script(FILE *f, const struct plot *plot) {
   fputs("unset multiplot\n", f);
 }
 
+/* gnuplot says nothing about a disk that is full. */
+static bool is_whole(const char *path) {
+  static const char end[] = "</svg>\n";
+  char tail[64];
+  struct stat status;
+  FILE *f = fopen(path, "r");
+  if (f == NULL) return false;
+  bool is_file = fstat(fileno(f), &status) == 0 && S_ISREG(status.st_mode);
+  size_t n = is_file && fseek(f, -(long)sizeof tail, SEEK_END) == 0 ? fread(tail, 1, sizeof tail, f) : 0;
+  fclose(f);
+  return !is_file || (n == sizeof tail && memmem(tail, n, end, sizeof end - 1) != NULL);
+}
+
 void plot_close(struct plot *plot) {
   if (plot == NULL) return;
   if (plot->n == 0) bench_die("--plot: no row had a figure: nothing to draw");
@@ -171,7 +186,7 @@ void plot_close(struct plot *plot) {
   put_script(f, plot);
   int status = pclose(f);
   signal(SIGPIPE, before);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || !is_whole(plot->path))
     bench_die("--plot: gnuplot failed; %s is not complete", plot->path);
   free(plot->points);
   free(plot);

@@ -104,6 +104,7 @@ class BadInput(unittest.TestCase):
         (["aead", "--threads", "1024"], "--threads: '1024' is over the"),
         (["aead", "--plot", "/nonexistent/x.svg"], "--plot: "),
         (["aead", "--plot", "it's.svg"], "--plot: "),
+        (["aead", "--plot", "|touch x.svg"], "--plot: "),
         (["all", "--json", "/nonexistent/x.json"], "/nonexistent/x.json: No such file"),
         (["all", "--quick=1"], "--quick: takes no value"),
         (["limits", "--rounds", "1"], "--rounds: '1'"),
@@ -143,6 +144,19 @@ class BadInput(unittest.TestCase):
                 done = run(*args, stdout=full)
                 self.assertEqual(done.returncode, 1)
                 self.assertIn("standard output: No space left", done.stderr)
+
+    def test_closed_standard_streams(self):
+        """Their numbers must not become the file's."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "out.json")
+            for closed, stream, status in (0, None, 0), (1, "output", 1), (2, None, 0):
+                with self.subTest(closed=closed):
+                    done = run("kernels", "--json", path, preexec_fn=lambda: os.close(closed))
+                    self.assertEqual(done.returncode, status)
+                    if stream:
+                        self.assertIn(f"standard {stream}: Bad file descriptor", done.stderr)
+                    with open(path, encoding="utf-8") as f:
+                        self.assertEqual(bool(rows_of(f.read())), status == 0)
 
     def test_forced_kernel_that_does_not_exist(self):
         for args in ["kernels"], ["aead"], ["record"], ["memory"], ["all"], ["timing"]:
@@ -474,13 +488,15 @@ class Plot(unittest.TestCase):
                 self.assertFalse(os.path.exists(path))
 
     def test_gnuplot_that_fails(self):
-        with tempfile.TemporaryDirectory() as folder:
-            with open(os.path.join(folder, "gnuplot"), "w", encoding="ascii") as f:
-                f.write("#!/bin/sh\nexit 3\n")
-            os.chmod(f.name, 0o755)
-            done = run(*self.ARGS, "--plot", os.path.join(folder, "out.svg"), env={"PATH": folder})
-            self.assertEqual(done.returncode, 1)
-            self.assertIn("--plot: gnuplot failed", done.stderr)
+        """By its status, or by what it leaves: the real one says nothing about a full disk."""
+        for status in 3, 0:
+            with self.subTest(status=status), tempfile.TemporaryDirectory() as folder:
+                with open(os.path.join(folder, "gnuplot"), "w", encoding="ascii") as f:
+                    f.write(f"#!/bin/sh\nexit {status}\n")
+                os.chmod(f.name, 0o755)
+                done = run(*self.ARGS, "--plot", os.path.join(folder, "out.svg"), env={"PATH": folder})
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("--plot: gnuplot failed", done.stderr)
 
 
 class Compare(unittest.TestCase):

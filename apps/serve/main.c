@@ -32,6 +32,10 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *for
   exit(1);
 }
 
+static void flush_output(void) {
+  if (fflush(stdout) != 0 || ferror(stdout) != 0) fail("cannot write to standard output: %s", strerror(errno));
+}
+
 static size_t count_cpus(void) {
   cpu_set_t set;
   int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -247,7 +251,7 @@ static void print_ready(const struct server *server, const struct address *bound
     address_write(&bound[a], text);
     printf("listening on https://%s/\n", text);
   }
-  if (fflush(stdout) != 0 || ferror(stdout) != 0) fail("cannot write to standard output: %s", strerror(errno));
+  flush_output();
 }
 
 int main(int argc, char **argv) {
@@ -258,7 +262,8 @@ int main(int argc, char **argv) {
   case OPTIONS_RUN:
     break;
   case OPTIONS_DONE:
-    return fflush(stdout) == 0 ? 0 : 1;
+    flush_output();
+    return 0;
   case OPTIONS_WRONG:
     fail("%s", why);
   }

@@ -191,6 +191,12 @@ def start_without_standard_streams(context):
         finally:
             end(process)
     check(process.returncode == 1 and b"standard output" in err, f"exit {process.returncode}: {shorten(err)}")
+    for flag in ("--help", "--version"):
+        with open("/dev/full", "wb") as full:
+            process = start([context.serve, flag], stdout=full, stderr=subprocess.PIPE)
+            _, err = process.communicate(timeout=20)
+            end(process)
+        check(process.returncode == 1 and b"standard output" in err, f"{flag}: exit {process.returncode}: {shorten(err)}")
 
 
 def connects(address):
