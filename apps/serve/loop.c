@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -51,12 +52,12 @@ static int recv_ring_init(struct io_uring *ring, struct io_uring_buf_ring **recv
   return 0;
 }
 
-/* Does a multishot receive deliver a byte into a provided buffer here? */
-static bool probe_multishot(struct io_uring *ring, struct io_uring_buf_ring *recv_ring, uint8_t byte[static 1]) {
+/* Has a multishot receive deliver a byte into a provided buffer. returns: 0, or a negative errno; -EINVAL: it did not */
+static int probe_multishot(struct io_uring *ring, struct io_uring_buf_ring *recv_ring, uint8_t byte[static 1]) {
   int pair[2];
   struct io_uring_cqe *cqe;
   struct __kernel_timespec timeout = {.tv_sec = 1};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return -errno;
   io_uring_buf_ring_add(recv_ring, byte, 1, 0, io_uring_buf_ring_mask(1), 0);
   io_uring_buf_ring_advance(recv_ring, 1);
   struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
@@ -68,7 +69,17 @@ static bool probe_multishot(struct io_uring *ring, struct io_uring_buf_ring *rec
                (cqe->flags & IORING_CQE_F_BUFFER) != 0 && byte[0] == 'x';
   close(pair[0]);
   close(pair[1]);
-  return works;
+  return works ? 0 : -EINVAL;
+}
+
+void loop_write_error(int error, char *out, size_t cap) {
+  struct rlimit limit;
+  int n = snprintf(out, cap, "io_uring cannot be set up: %s", strerror(error));
+  /* Most often this: rings are locked memory, of which a user has little. */
+  if (error == ENOMEM && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && n > 0 &&
+      (size_t)n < cap)
+    snprintf(out + n, cap - (size_t)n, " (%llu KiB of it may be locked; see ulimit -l, and --threads)",
+             (unsigned long long)limit.rlim_cur / 1024);
 }
 
 const char *loop_probe(void) {
@@ -86,7 +97,7 @@ const char *loop_probe(void) {
   if (result == 0) {
     result = recv_ring_init(&ring, &recv_ring, 1);
     if (result == 0) {
-      if (!probe_multishot(&ring, recv_ring, byte)) result = -EINVAL;
+      result = probe_multishot(&ring, recv_ring, byte);
       io_uring_unregister_buf_ring(&ring, RECV_GROUP);
     }
     io_uring_queue_exit(&ring); /* ends the receive too */
@@ -97,7 +108,7 @@ const char *loop_probe(void) {
   }
   if (result == -EINVAL)
     return "this kernel's io_uring lacks multishot receives into provided buffers: Linux 6.0 is needed";
-  snprintf(why, sizeof(why), "io_uring cannot be set up: %s", strerror(-result));
+  loop_write_error(-result, why, sizeof(why));
   return why;
 }
 

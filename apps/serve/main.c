@@ -42,13 +42,17 @@ static size_t count_cpus(void) {
   return n > 0 ? (size_t)n : 1;
 }
 
-/* Raises the limit of open files as far as allowed. returns: how many connections that leaves room for; files that are
- * being served get the rest */
+/* Raises a limit as far as allowed. returns: false when it is unknown */
+static bool raise_limit(__rlimit_resource_t resource, struct rlimit *limit) {
+  if (getrlimit(resource, limit) != 0) return false;
+  limit->rlim_cur = limit->rlim_max;
+  return setrlimit(resource, limit) == 0 || getrlimit(resource, limit) == 0;
+}
+
+/* returns: how many connections the limit of open files leaves room for; files that are being served get the rest */
 static size_t connections_allowed(size_t wanted, size_t n_workers, bool has_files) {
   struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
-  limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  if (!raise_limit(RLIMIT_NOFILE, &limit)) return wanted;
   size_t own = 32 + n_workers * (2 + OPTIONS_LIST_MAX);
   size_t n = limit.rlim_cur > own + 1 ? (size_t)limit.rlim_cur - own : 1;
   if (has_files) n -= n / 4 < 1024 ? n / 4 : 1024;
@@ -114,7 +118,9 @@ static int *open_listeners(const struct options *options, size_t n_workers, stru
 static void start_workers(struct server *server, const int *listen_fds) {
   size_t n_listen = server->options->n_listen;
   for (size_t i = 0; i < server->n_workers; i++) {
-    if (!worker_init(&server->workers[i], server, i, listen_fds + i * n_listen, n_listen)) fail("out of memory");
+    errno = ENOMEM;
+    if (!worker_init(&server->workers[i], server, i, listen_fds + i * n_listen, n_listen))
+      fail("cannot start: %s", strerror(errno));
   }
   for (size_t i = 0; i < server->n_workers; i++) {
     int error = pthread_create(&server->workers[i].thread, NULL, worker_run, &server->workers[i]);
@@ -124,7 +130,10 @@ static void start_workers(struct server *server, const int *listen_fds) {
     while (sem_wait(&server->started) != 0) continue;
   }
   for (size_t i = 0; i < server->n_workers; i++) {
-    if (server->workers[i].error != 0) fail("io_uring cannot be set up: %s", strerror(server->workers[i].error));
+    char why[WHY_CAP];
+    if (server->workers[i].error == 0) continue;
+    loop_write_error(server->workers[i].error, why, sizeof(why));
+    fail("%s", why);
   }
 }
 
@@ -282,13 +291,16 @@ int main(int argc, char **argv) {
   if (server.max_connections < options.max_connections) {
     fprintf(stderr, "sealane-serve: the limit of open files allows %zu connections\n", server.max_connections);
   }
+  struct rlimit locked;
+  raise_limit(RLIMIT_MEMLOCK, &locked); /* rings count there */
   const char *lack = loop_probe();
   if (lack != NULL) fail("%s", lack);
   struct address bound[OPTIONS_LIST_MAX];
   int *listen_fds = open_listeners(&options, server.n_workers, bound);
   server.done_fd = eventfd(0, EFD_CLOEXEC);
+  if (server.done_fd < 0) fail("cannot start: %s", strerror(errno));
   server.workers = aligned_alloc(64, server.n_workers * sizeof(*server.workers));
-  if (server.done_fd < 0 || server.workers == NULL || sem_init(&server.started, 0, 0) != 0) fail("out of memory");
+  if (server.workers == NULL || sem_init(&server.started, 0, 0) != 0) fail("out of memory");
   start_workers(&server, listen_fds);
   free(listen_fds);
   print_ready(&server, bound);

@@ -168,7 +168,9 @@ struct worker {
 
 /* returns: NULL when this kernel and sandbox can do all that the loop asks for, else a sentence */
 const char *loop_probe(void);
-/* Allocates a worker's memory. returns: false when there is none */
+/* Writes why a ring cannot be had: a sentence. */
+void loop_write_error(int error, char *out, size_t cap);
+/* Takes a worker's memory and event. returns: false when there is none, errno says why */
 bool worker_init(struct worker *worker, struct server *server, size_t index, const int *listen_fds, size_t n_listen);
 void worker_free(struct worker *worker);
 /* The thread. */

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -96,21 +97,25 @@ def start_refuses_bad_certificates(context):
     refused(context, ["--listen", f"{HOST}:0", "--cert", good, "--key", key, "--cert", good, "--key", other_key], [other_key])
 
 
+def by_nobody(context):
+    """(a folder, a server in it, user) for a case that wants rights taken away: root, who has them all, starts as nobody."""
+    if os.geteuid() != 0:
+        return context.folder, context.serve, None
+    folder = context.folder / "nobody"
+    folder.mkdir(exist_ok=True)
+    os.chmod(context.folder, 0o755)
+    command = shutil.copy(context.serve, folder / "sealane-serve")
+    user = 65534
+    try:
+        end(start([command, "--version"], stdout=subprocess.DEVNULL, user=user))
+    except OSError as error:
+        raise NotRun(f"nobody else than root can start the server here: {error}") from None
+    return folder, command, user
+
+
 @case
 def start_refuses_unreadable_files(context):
-    if os.geteuid() == 0:
-        # root reads everything: a copy of the server is started as nobody
-        folder = context.folder / "nobody"
-        folder.mkdir()
-        os.chmod(context.folder, 0o755)
-        command = shutil.copy(context.serve, folder / "sealane-serve")
-        user = 65534
-        try:
-            end(start([command, "--version"], stdout=subprocess.DEVNULL, user=user))
-        except OSError as error:
-            raise NotRun(f"root reads every file, and nobody else can start the server here: {error}") from None
-    else:
-        folder, command, user = context.folder, context.serve, None
+    folder, command, user = by_nobody(context)
     good, key = context.certs.pair("p256")
     cert_copy, key_copy = shutil.copy(good, folder / "open.pem"), shutil.copy(key, folder / "closed.key")
     os.chmod(cert_copy, 0o644)
@@ -139,6 +144,43 @@ def start_refuses_a_port_in_use(context):
         refused(context, ["--listen", address, "--threads", "4"], [address])
     with Server(context, root=context.root) as server:
         refused(context, ["--listen", server.address], [server.address])
+
+
+@case
+def start_with_too_few_files(context):
+    """Every number of files is enough, or what is lacking is said, and is not memory, nor the kernel."""
+    has_started = False
+    for n in range(4, 24):
+        process = start([context.serve, "--listen", f"{HOST}:0", "--threads", "2"], stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n)))
+        try:
+            first = process.stdout.readline()
+            has_started = first != b""
+            if has_started:
+                process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=20)
+        finally:
+            end(process)
+        if b"error while loading shared libraries" in err:  # the dynamic loader's own words
+            continue
+        check(process.returncode == 0 if has_started else process.returncode == 1 and b"Too many open files" in err,
+              f"{n} files: exit {process.returncode}: {shorten(err)}")
+    check(has_started, "23 files are not enough")
+
+
+@case
+def start_with_little_locked_memory(context):
+    """io_uring's rings count as locked memory, of which a user has little by default."""
+    _, command, user = by_nobody(context)
+    process = start([command, "--listen", f"{HOST}:0", "--threads", "64"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    user=user, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (4096, 65536)))
+    try:
+        if process.stdout.readline() != b"":
+            raise NotRun("this kernel does not count a ring's memory, or lets this user lock any amount")
+        _, err = process.communicate(timeout=20)
+    finally:
+        end(process)
+    check(process.returncode == 1 and b"ulimit -l" in err and b"64 KiB" in err, f"exit {process.returncode}: {shorten(err)}")
 
 
 @case
