@@ -1,15 +1,13 @@
-/* gcm_solo.h - AES-GCM of one record, or of one piece of a stream, at 512 bits. Straight through registers: nothing secret is in
- * memory, nothing waits for a store, and what one record has left to do goes on beside the beginning of the next.
+/* gcm_solo.h - AES-GCM of one record after the other at 512 bits. Straight through registers: nothing secret is in memory, nothing
+ * waits for a store, and what one record has left to do goes on beside the beginning of the next.
  *
  *     short     an end
  *     of five   first chunk | an end of one vector; in a batch, a run of them at a time
- *     long      first chunk | chunk | ... | end
+ *     long      first chunk | chunk | ... | end: gcm_long.h
  *
- * A chunk is 4 vectors inside the text, but for the record's head; an end 1 to 4, masked. A chunk is hashed between the AES rounds of
- * what follows, lanes apart, save the last: its positions get their own powers, H^16 ... H, and its lanes are added. Then all before the
- * end is one block, which is added to the end's first, and the end's positions get their own powers. Lengths come at once
- * with the rest: they take the power H on position 0, where a short record has nothing, and are a product of their own
- * in a long one. */
+ * A chunk is 4 vectors inside the text, but for the record's head; an end 1 to 4, masked. Positions that come last get their own powers,
+ * H^16 ... H, and their lanes are added. Lengths come at once with the rest: in short records and those of five they take the power H on
+ * position 0, where there is nothing. */
 #ifndef SEALANE_ENGINE_X86_64_GCM_SOLO_H
 #define SEALANE_ENGINE_X86_64_GCM_SOLO_H
 
@@ -19,9 +17,15 @@ enum { CHUNK = 4, CHUNK_LEN = CHUNK * V_BYTES };
 _Static_assert((int)CHUNK == (int)V_ALIGN && (int)CHUNK == (int)V_EXACT,
                "a chunk's counters have one base, its positions a power each");
 
-/* Positions from a record's beginning on. */
-static const uint8_t gcm_five_positions[(CHUNK + 1) * V_LANES][16] __attribute__((aligned(64))) = {
-    POSITIONS_4(0), POSITIONS_4(4), POSITIONS_4(8), POSITIONS_4(12), POSITIONS_4(16),
+/* What distinguishes counter blocks of which the first is a multiple of as many positions (gcm_positions): more of them, so that most
+ * chunks of a record share one base. */
+enum { N_POSITIONS = 64 };
+#define POSITIONS_16(p) POSITIONS_4(p), POSITIONS_4(p + 4), POSITIONS_4(p + 8), POSITIONS_4(p + 12)
+static const uint8_t gcm_wide_positions[N_POSITIONS][16] __attribute__((aligned(64))) = {
+    POSITIONS_16(0),
+    POSITIONS_16(16),
+    POSITIONS_16(32),
+    POSITIONS_16(48),
 };
 
 /* ---- rounds and products ---------------------------------------------------------------------------------------- */
@@ -46,12 +50,6 @@ INLINE void gcm_solo_rounds(const uint8_t *key, unsigned rounds, v x[], unsigned
   gcm_solo_more(key, rounds, x, n);
 }
 
-INLINE void gcm_solo_counters(v base, v x[], unsigned n) {
-  const uint8_t *positions = gcm_positions[0];
-  __asm__("" : "+r"(positions)); /* loops need their registers */
-  UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor(base, v_load(positions + V_BYTES * j));
-}
-
 /* All lanes added, in 128 bits. */
 INLINE __m128i gcm_sum_of_lanes(v x) {
   __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
@@ -66,9 +64,10 @@ INLINE __m128i gcm_block_reversed(__m128i x) {
 struct gcm_solo {
   const uint8_t *key, *in;
   uint8_t *out;
-  size_t left;      /* bytes to do, with the head's, without the tail byte */
-  uint32_t counter; /* of the next position */
-  v base;           /* its counter block, round key 0 added */
+  size_t left;              /* bytes to do, with the head's, without the tail byte */
+  uint32_t counter;         /* of the next position */
+  const uint8_t *positions; /* that position's in gcm_wide_positions */
+  v base;                   /* the counter block where those begin, round key 0 added */
 };
 
 /* Vector j of what is next; a record's head and an end's masks reach beyond what there is. */
@@ -79,19 +78,25 @@ INLINE uint8_t *gcm_solo_out(const struct gcm_solo *g, unsigned j) {
   return (uint8_t *)gcm_at(g->out, V_BYTES * (ptrdiff_t)j);
 }
 
+/* Where g->counter, a multiple of a chunk's, is in the table. */
+INLINE void gcm_solo_find(struct gcm_solo *g) {
+  g->positions = gcm_wide_positions[g->counter % N_POSITIONS];
+}
+INLINE void gcm_solo_set_base(struct gcm_solo *g) {
+  uint32_t key_word = sl_load32_le(g->key + 12), counter = g->counter & ~(uint32_t)(N_POSITIONS - 1);
+  g->base = v_set_word3(g->base, __builtin_bswap32(counter) ^ key_word);
+}
 INLINE void gcm_solo_step(struct gcm_solo *g) {
-  uint32_t key_word = sl_load32_le(g->key + 12);
   g->in = gcm_solo_in(g, CHUNK);
   g->out = gcm_solo_out(g, CHUNK);
   g->left -= CHUNK_LEN;
   g->counter += CHUNK * V_LANES;
-  g->base = v_set_word3(g->base, __builtin_bswap32(g->counter) ^ key_word);
+  gcm_solo_find(g);
+  if (g->counter % N_POSITIONS == 0) gcm_solo_set_base(g);
 }
 
-/* All rounds but the last of AES for n vectors. */
-INLINE void gcm_solo_aes(const struct gcm_solo *g, unsigned rounds, v x[], unsigned n) {
-  gcm_solo_counters(g->base, x, n);
-  gcm_solo_rounds(g->key, rounds, x, n);
+INLINE void gcm_solo_counters(const struct gcm_solo *g, v x[], unsigned n) {
+  UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor(g->base, v_load(g->positions + V_BYTES * j));
 }
 
 INLINE v gcm_solo_vec(const struct gcm_solo *g, unsigned j, v x, v last_key, bool seal) {
@@ -103,47 +108,12 @@ INLINE v gcm_solo_vec(const struct gcm_solo *g, unsigned j, v x, v last_key, boo
 /* The first chunk's text; *lead: what takes the head's place for GHASH, and becomes what AES made of it. */
 INLINE void gcm_solo_first(struct gcm_solo *g, unsigned rounds, v hash[], size_t lead_len, v *lead, bool seal) {
   v last_key = v_load_all(g->key + 16 * rounds);
-  v data = v_merge_span(*lead, g->in, lead_len, V_BYTES), done = v_aesenclast(hash[0], v_xor(data, last_key));
+  v data = v_merge_span(seal ? v_zero() : *lead, g->in, lead_len, V_BYTES);
+  v done = v_aesenclast(hash[0], v_xor(data, last_key));
   v_store_span(g->out, lead_len, V_BYTES, done);
-  *lead = v_xor(*lead, done);
-  hash[0] = seal ? v_take_span(data, done, lead_len, V_BYTES) : data;
+  hash[0] = seal ? v_take_span(*lead, done, lead_len, V_BYTES) : data;
+  *lead = seal ? done : v_xor(*lead, done);
   UNROLL for (unsigned j = 1; j < CHUNK; j++) hash[j] = gcm_solo_vec(g, j, hash[j], last_key, seal);
-}
-
-/* Whole chunks behind the first, which is in hash[], with what is before it in acc. Leaves the last chunk there, and returns what is
- * before that. */
-INLINE v gcm_solo_chunks(struct gcm_solo *g, unsigned rounds, v hash[], v acc, bool seal) {
-  v last_key = v_load_all(g->key + 16 * rounds);
-  ROLLED for (; g->left >= CHUNK_LEN; gcm_solo_step(g)) {
-    v x[CHUNK];
-    struct gcm_sum s;
-    __asm__("" : "+r"(g->key)); /* keeps it from loading keys once for all chunks, only to spill them */
-    gcm_solo_counters(g->base, x, CHUNK);
-    UNROLL for (unsigned k = 1; k < 10; k++) {
-      gcm_solo_round(g->key, x, CHUNK, k);
-      if (k != 6 && k != 8) continue; /* late, since a chunk sealed just before is not there sooner */
-      const unsigned a = k == 6 ? 1 : 3, b = k == 6 ? 2 : 0;
-      v y = gcm_reversed(hash[a]), z = gcm_reversed(hash[b]);
-      v p = v_load_all(g->key - V_BYTES * (CHUNK - a)), q = v_load_all(g->key - V_BYTES * (CHUNK - b));
-      if (b == 0) z = v_xor(z, acc);
-      s = gcm_add_products(s, y, p, p, z, q, q, k == 6);
-    }
-    gcm_solo_more(g->key, rounds, x, CHUNK);
-    acc = gcm_reduced(s);
-    UNROLL for (unsigned j = 0; j < CHUNK; j++) hash[j] = gcm_solo_vec(g, j, x[j], last_key, seal);
-  }
-  return acc;
-}
-
-/* The products of the last chunk. */
-INLINE struct gcm_sum gcm_solo_last(const struct gcm_solo *g, const v hash[], v acc) {
-  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
-  UNROLL for (unsigned j = 0; j < CHUNK; j++) {
-    v y = gcm_reversed(hash[j]);
-    if (j == 0) y = v_xor(y, acc);
-    s = gcm_add_product(s, y, v_load(g->key - V_BYTES * (CHUNK - j)), j == 0);
-  }
-  return s;
 }
 
 /* ---- ends --------------------------------------------------------------------------------------------------------- */
@@ -153,19 +123,19 @@ INLINE struct gcm_sum gcm_solo_last(const struct gcm_solo *g, const v hash[], v 
  * there. */
 INLINE v gcm_end_text(const struct gcm_solo *g, struct sl_aead_job *job, unsigned rounds, size_t from, size_t to_plain,
                       v x[], unsigned n, v lead, bool seal) {
-  v last_key = v_load_all(g->key + 16 * rounds), first = lead;
+  v last_key = v_load_all(g->key + 16 * rounds), first = v_zero();
   size_t to_text = to_plain + job->tail_len;
   UNROLL for (unsigned j = 0; j < n; j++) {
     const bool ends = j + 1 == n;
     const size_t off = V_BYTES * j, start = j == 0 ? from : 0;
     const size_t plain = ends ? to_plain - off : V_BYTES, text = ends ? to_text - off : V_BYTES;
-    v data = v_merge_span(j == 0 ? lead : v_zero(), gcm_solo_in(g, j), start, seal ? plain : text);
+    v data = v_merge_span(!seal && j == 0 ? lead : v_zero(), gcm_solo_in(g, j), start, seal ? plain : text);
     if (ends && seal && job->tail_len) data = v_put_byte(data, plain, job->tail);
     v done = v_aesenclast(x[j], v_xor(data, last_key));
     v_store_span(gcm_solo_out(g, j), start, seal ? text : plain, done);
     if (ends && !seal && job->tail_len) job->tail = v_byte(done, plain);
-    if (j == 0) first = v_xor(first, done);
-    x[j] = seal ? v_take_span(data, done, start, text) : data;
+    if (j == 0) first = seal ? done : v_xor(lead, done);
+    x[j] = seal ? v_take_span(j == 0 ? lead : v_zero(), done, start, text) : data;
   }
   return first;
 }
@@ -185,89 +155,6 @@ INLINE struct gcm_sum gcm_end_hash(struct gcm_sum s, const v x[], unsigned n, v 
     s = gcm_add_product(s, a, h, false);
   }
   return s;
-}
-
-/* ---- records and pieces --------------------------------------------------------------------------------------- */
-
-/* The products of what comes behind whole chunks, of which the last is in hash[] and what was before it in acc. s: products to begin
- * with; is_record: the lengths follow. */
-INLINE struct gcm_sum gcm_solo_end(struct gcm_solo *g, struct sl_aead_job *job, unsigned rounds, const v hash[], v acc,
-                                   struct gcm_sum s, bool is_record, bool seal) {
-  v x[CHUNK];
-  size_t len = g->left + job->tail_len;
-  const uint8_t *own = g->key - 16 * ((len + 15) / 16 + is_record);
-  UNROLL for (unsigned j = 0; j < CHUNK; j++) x[j] = v_zero();
-  if (len > 3 * V_BYTES) {
-    gcm_solo_aes(g, rounds, x, 4);
-  } else if (len > 2 * V_BYTES) {
-    gcm_solo_aes(g, rounds, x, 3);
-  } else if (len > V_BYTES) {
-    gcm_solo_aes(g, rounds, x, 2);
-  } else if (len > 0) {
-    gcm_solo_aes(g, rounds, x, 1);
-  }
-  v y = v_low(gcm_sum_of_lanes(gcm_reduced(gcm_solo_last(g, hash, acc))));
-  if (len > 3 * V_BYTES) {
-    gcm_end_text(g, job, rounds, 0, g->left, x, 4, v_zero(), seal);
-    return gcm_end_hash(s, x, 4, y, own, own);
-  }
-  if (len > 2 * V_BYTES) {
-    gcm_end_text(g, job, rounds, 0, g->left, x, 3, v_zero(), seal);
-    return gcm_end_hash(s, x, 3, y, own, own);
-  }
-  if (len > V_BYTES) {
-    gcm_end_text(g, job, rounds, 0, g->left, x, 2, v_zero(), seal);
-    return gcm_end_hash(s, x, 2, y, own, own);
-  }
-  if (len > 0) {
-    gcm_end_text(g, job, rounds, 0, g->left, x, 1, v_zero(), seal);
-    return gcm_end_hash(s, x, 1, y, own, own);
-  }
-  if (is_record) return gcm_add_product(s, y, v_load_all(own), false);
-  s.high = v_xor(s.high, y);
-  return s;
-}
-
-/* A whole chunk or more, from an aligned counter on. A record: lead_len is LEAD_LEN, y the lengths; the result is its tag. A piece of a
- * stream, whole blocks: lead_len is 0, y the hash so far; the result is the hash, turned about. nonce: the counter block in all lanes;
- * lead: the AAD's block in its place. */
-INLINE __m128i gcm_solo_long(struct sl_aead_job *job, unsigned rounds, uint32_t counter, size_t lead_len, v nonce,
-                             v lead, __m128i y, bool seal) {
-  const bool is_record = lead_len > 0;
-  struct gcm_solo g = {.key = gcm_key_mem(job->key, rounds),
-                       .in = gcm_at(job->in, -(ptrdiff_t)lead_len),
-                       .out = (uint8_t *)gcm_at(job->out, -(ptrdiff_t)lead_len),
-                       .left = lead_len + job->len,
-                       .counter = counter};
-  v hash[CHUNK], acc = v_zero(), h = v_low(block_load_all(g.key - 16));
-  g.base = v_xor(nonce, v_load_all(g.key));
-  gcm_solo_aes(&g, rounds, hash, CHUNK);
-  gcm_solo_first(&g, rounds, hash, lead_len, &lead, seal);
-  gcm_solo_step(&g);
-  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
-  /* An end of 16 positions and the lengths would need H^17: the lengths then come as a step of their own. */
-  const bool is_full = g.left % CHUNK_LEN + job->tail_len > CHUNK_LEN - 16;
-  if (!is_record) {
-    acc = v_low(y);
-  } else if (is_full) {
-    s.high = v_low(y);
-  } else {
-    s = gcm_product(v_low(y), h);
-  }
-  acc = gcm_solo_chunks(&g, rounds, hash, acc, seal);
-  s = gcm_solo_end(&g, job, rounds, hash, acc, s, is_record && !is_full, seal);
-  y = gcm_sum_of_lanes(gcm_reduced(s));
-  if (!is_record) return gcm_block_reversed(y);
-  if (is_full) y = v_lane(gcm_reduced(gcm_product(v_low(y), h)), 0);
-  return _mm_xor_si128(gcm_block_reversed(y), v_lane(lead, 1));
-}
-PART __m128i gcm_long_seal(struct sl_aead_job *job, unsigned rounds, uint32_t counter, size_t lead_len, v nonce, v lead,
-                           __m128i y) {
-  return gcm_solo_long(job, rounds, counter, lead_len, nonce, lead, y, true);
-}
-PART __m128i gcm_long_open(struct sl_aead_job *job, unsigned rounds, uint32_t counter, size_t lead_len, v nonce, v lead,
-                           __m128i y) {
-  return gcm_solo_long(job, rounds, counter, lead_len, nonce, lead, y, false);
 }
 
 /* What GHASH takes at position 1, before it is turned about: the end of the AAD, and what is before that, hashed four blocks at
@@ -305,7 +192,7 @@ INLINE struct gcm_solo gcm_solo_begin(const struct sl_aead_job *job, unsigned ro
 INLINE void gcm_solo_short(struct sl_aead_job *job, unsigned rounds, v aad, unsigned n, bool seal) {
   struct gcm_solo g = gcm_solo_begin(job, rounds);
   v x[CHUNK], nonce = v_all(block_load_nonce(job->nonce)), k0 = v_load_all(g.key);
-  UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor3(nonce, k0, v_load(gcm_five_positions[V_LANES * j]));
+  UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor3(nonce, k0, v_load(gcm_wide_positions[V_LANES * j]));
   gcm_solo_rounds(g.key, rounds, x, n);
   const uint8_t *own = g.key - 16 * ((job->len + job->tail_len + 15) / 16 + LEAD_LEN / 16 + 1);
   v done = gcm_end_text(&g, job, rounds, LEAD_LEN, LEAD_LEN + job->len, x, n, aad, seal);
@@ -346,7 +233,7 @@ INLINE __m128i gcm_five_tag(struct gcm_sum s, v lead) {
 INLINE struct gcm_solo gcm_five_begin(const struct sl_aead_job *job, unsigned rounds, v x[]) {
   struct gcm_solo g = gcm_solo_begin(job, rounds);
   v nonce = v_all(block_load_nonce(job->nonce)), k0 = v_load_all(g.key);
-  UNROLL for (unsigned j = 0; j <= CHUNK; j++) x[j] = v_xor3(nonce, k0, v_load(gcm_five_positions[V_LANES * j]));
+  UNROLL for (unsigned j = 0; j <= CHUNK; j++) x[j] = v_xor3(nonce, k0, v_load(gcm_wide_positions[V_LANES * j]));
   return g;
 }
 
@@ -419,6 +306,9 @@ INLINE bool gcm_is_five(const struct sl_aead_job *job) {
   size_t len = LEAD_LEN + job->len + job->tail_len;
   return len > CHUNK_LEN && len <= FIVE_LEN_MAX && job->aad_len <= 16;
 }
+INLINE bool gcm_is_long(const struct sl_aead_job *job) {
+  return LEAD_LEN + job->len + job->tail_len > FIVE_LEN_MAX && job->aad_len <= 16;
+}
 /* How many of the n jobs at `jobs` it has done: none where two do not follow each other. */
 INLINE size_t gcm_fives(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
   size_t n_now = 0;
@@ -453,100 +343,5 @@ GCM_SHORT(3, seal)
 GCM_SHORT(3, open)
 GCM_SHORT(4, seal)
 GCM_SHORT(4, open)
-
-PART void gcm_long_job(struct sl_aead_job *job, unsigned rounds, v aad, bool seal) {
-  v nonce = v_all(block_load_nonce(job->nonce));
-  __m128i tag = (seal ? gcm_long_seal : gcm_long_open)(job, rounds, 0, LEAD_LEN, nonce, aad, gcm_solo_lengths(job));
-  gcm_put_tag(job, tag, _mm_setzero_si128(), seal);
-  v_leave();
-}
-
-INLINE void gcm_solo_with(struct sl_aead_job *job, unsigned rounds, v aad, bool seal) {
-  size_t len = LEAD_LEN + job->len + job->tail_len;
-  if (len <= V_BYTES) {
-    (seal ? gcm_short_1_seal : gcm_short_1_open)(job, rounds, aad);
-  } else if (len <= 2 * V_BYTES) {
-    (seal ? gcm_short_2_seal : gcm_short_2_open)(job, rounds, aad);
-  } else if (len <= 3 * V_BYTES) {
-    (seal ? gcm_short_3_seal : gcm_short_3_open)(job, rounds, aad);
-  } else if (len <= 4 * V_BYTES) {
-    (seal ? gcm_short_4_seal : gcm_short_4_open)(job, rounds, aad);
-  } else if (len <= FIVE_LEN_MAX) {
-    gcm_five(job, rounds, aad, seal);
-  } else {
-    gcm_long_job(job, rounds, aad, seal);
-  }
-}
-PART void gcm_solo_much_aad(struct sl_aead_job *job, unsigned rounds, bool seal) {
-  gcm_solo_with(job, rounds, gcm_solo_aad_long(job, rounds), seal);
-}
-
-/* One job, from its arguments to its tag. */
-INLINE void gcm_solo_job(struct sl_aead_job *job, unsigned rounds, bool seal) {
-  if (__builtin_expect(job->aad_len > 16, 0)) {
-    gcm_solo_much_aad(job, rounds, seal);
-  } else {
-    gcm_solo_with(job, rounds, gcm_solo_aad(job), seal);
-  }
-}
-
-/* ---- pieces of streams ----------------------------------------------------------------------------------------- */
-
-enum { PIECE_SHORT = 2 * CHUNK_LEN }; /* bytes */
-
-/* A piece of n vectors or less, from any counter on. */
-INLINE __m128i gcm_piece_short(struct gcm_solo *g, struct sl_aead_job *piece, unsigned rounds, unsigned n, __m128i hash,
-                               bool seal) {
-  v x[CHUNK];
-  struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
-  const uint8_t *own = g->key - g->left;
-  UNROLL for (unsigned j = 0; j < n; j++) x[j] = v_xor(g->base, v_count(g->counter + V_LANES * j));
-  gcm_solo_rounds(g->key, rounds, x, n);
-  if (seal) {
-    gcm_end_text(g, piece, rounds, 0, g->left, x, n, v_zero(), true);
-  } else {
-    gcm_end_text(g, piece, rounds, 0, g->left, x, n, v_zero(), false);
-  }
-  s = gcm_end_hash(s, x, n, v_low(hash), own, own);
-  return gcm_block_reversed(gcm_sum_of_lanes(gcm_reduced(s)));
-}
-
-/* Up to a chunk. */
-PART __m128i gcm_piece_chunk(struct sl_aead_job *piece, unsigned rounds, uint32_t counter, __m128i nonce, __m128i hash,
-                             bool seal) {
-  struct gcm_solo g = {.key = gcm_key_mem(piece->key, rounds),
-                       .in = piece->in,
-                       .out = piece->out,
-                       .left = piece->len,
-                       .counter = counter};
-  g.base = v_xor(v_all(nonce), v_load_all(g.key));
-  if (g.left <= V_BYTES) return gcm_piece_short(&g, piece, rounds, 1, hash, seal);
-  if (g.left <= 2 * V_BYTES) return gcm_piece_short(&g, piece, rounds, 2, hash, seal);
-  if (g.left <= 3 * V_BYTES) return gcm_piece_short(&g, piece, rounds, 3, hash, seal);
-  return gcm_piece_short(&g, piece, rounds, 4, hash, seal);
-}
-
-/* Whole blocks of a piece of a stream (gcm_stream.h), len > 0 bytes: takes and returns the hash as SP 800-38D writes it. Short ones a
- * chunk at a time, from any counter on; longer ones what is before a multiple of a chunk's counters, then chunks. */
-INLINE __m128i gcm_piece(struct sl_aead_job *piece, unsigned rounds, uint32_t counter, __m128i nonce, __m128i hash,
-                         bool seal) {
-  const unsigned n_chunk = CHUNK * V_LANES;
-  size_t left = piece->len;
-  for (;;) {
-    size_t n_over = left <= PIECE_SHORT ? 0 : counter % n_chunk, n = n_chunk - n_over;
-    hash = gcm_block_reversed(hash);
-    if (left > PIECE_SHORT && n_over == 0) break;
-    piece->len = left < 16 * n ? left : 16 * n;
-    hash = gcm_piece_chunk(piece, rounds, counter, nonce, hash, seal);
-    counter += (uint32_t)(piece->len / 16);
-    piece->in += piece->len;
-    piece->out += piece->len;
-    left -= piece->len;
-    if (left == 0) return hash;
-  }
-  piece->len = left;
-  v first = v_all(_mm_insert_epi32(nonce, (int)__builtin_bswap32(counter), 3));
-  return (seal ? gcm_long_seal : gcm_long_open)(piece, rounds, counter, 0, first, v_zero(), hash);
-}
 
 #endif

@@ -35,7 +35,7 @@ static inline v v_low(__m128i x) {
 }
 /* The same in lane 1. */
 static inline v v_in_lane_1(__m128i x) {
-  return _mm512_zextsi256_si512(_mm256_inserti128_si256(_mm256_setzero_si256(), x, 1));
+  return _mm512_alignr_epi64(v_low(x), v_zero(), 6);
 }
 static inline v v_load_all(const uint8_t *p) {
   return _mm512_broadcast_i32x4(block_load_all(p));
@@ -145,9 +145,9 @@ static inline uint8_t v_byte(v x, size_t at) {
 /* Lane i is the block at p[i]. */
 static inline v v_gather(const uint8_t *const p[V_LANES]) {
   v x = _mm512_zextsi128_si512(block_load_all(p[0]));
-  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x00f0), block_load_all(p[1]));
-  x = _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0x0f00), block_load_all(p[2]));
-  return _mm512_mask_broadcast_i32x4(x, _cvtu32_mask16(0xf000), block_load_all(p[3]));
+  x = _mm512_inserti32x4(x, block_load_all(p[1]), 1);
+  x = _mm512_inserti32x4(x, block_load_all(p[2]), 2);
+  return _mm512_inserti32x4(x, block_load_all(p[3]), 3);
 }
 static inline void v_scatter(__m128i to[V_LANES], v x) {
   to[0] = _mm512_castsi512_si128(x);
