@@ -92,8 +92,7 @@ INLINE v gcm_down(struct gcm_constants c, const uint8_t *key) {
 struct gcm_run {
   struct sl_aead_job *const *jobs, *const *at, *const *last;
   uint8_t down[V_BYTES];
-  /* A vector that begins n blocks before `lengths` has them in lane n. */
-  uint8_t zeros[V_BYTES], lengths[16], zeros_too[V_BYTES - 16];
+  struct gcm_row row;
 } __attribute__((aligned(64)));
 
 /* A record, and what is left of it when its text is done. */
@@ -171,11 +170,7 @@ INLINE void gcm_long_text(struct gcm_run *run, struct gcm_long *r, struct gcm_so
                           bool seal) {
   const struct sl_aead_job *job = r->job;
   const bool is_record = lead_len > 0;
-  if (is_record) {
-    sl_store64_le(run->lengths, 8 * (uint64_t)(job->len + job->tail_len));
-    __asm__("" : "+m"(run->lengths)); /* two stores: to put them together first takes the ports that are short */
-    sl_store64_le(run->lengths + 8, 8 * (uint64_t)job->aad_len);
-  }
+  if (is_record) gcm_row_set(&run->row, job);
   gcm_solo_first(g, rounds, r->hash, lead_len, &r->lead, seal);
   gcm_solo_step(g);
   r->before = gcm_long_chunks(r->c, run, g, job->tail_len, rounds, r->hash, r->before, seal);
@@ -194,7 +189,7 @@ INLINE void gcm_long_text(struct gcm_run *run, struct gcm_long *r, struct gcm_so
   r->is_full = n_last == 0;
   if (r->is_full) n_last = V_LANES;
   r->own = r->key - 16 * (3 * V_LANES + n_last + (is_record && !r->is_full));
-  r->lengths = run->lengths - (is_record ? 16 * n_last : V_BYTES);
+  r->lengths = run->row.lengths - (is_record ? 16 * n_last : V_BYTES);
 }
 
 /* The last four vectors' products, in two steps. */
@@ -238,8 +233,7 @@ INLINE size_t gcm_long_run(struct sl_aead_job *const *jobs, size_t n, unsigned r
   struct gcm_run run;
   run.jobs = run.at = jobs;
   run.last = jobs + n - 1;
-  v_store(run.zeros, v_zero());
-  v_store(run.lengths, v_zero());
+  gcm_row_clear(&run.row);
   const size_t lead_len = piece == NULL ? LEAD_LEN : 0;
   struct gcm_long r = {.job = *jobs, .lead = lead, .before = {v_zero(), v_zero()}, .c = gcm_long_constants()};
   struct gcm_solo g = gcm_long_begin(r.job, rounds, lead_len);

@@ -43,11 +43,22 @@ INLINE void gcm_solo_more(const uint8_t *key, unsigned rounds, v x[], unsigned n
   UNROLL for (unsigned j = 0; j < n; j++) v_settle(&x[j]);
 }
 
-/* All rounds but the last. */
+/* All rounds but the last, 9 or 13: for more vectors than two the first, and four at a time. */
 INLINE void gcm_solo_rounds(const uint8_t *key, unsigned rounds, v x[], unsigned n) {
+  const uint8_t *last = key + 16 * (size_t)(rounds - 1);
   __asm__("" : "+r"(key));
-  UNROLL for (unsigned k = 1; k < 10; k++) gcm_solo_round(key, x, n, k);
-  gcm_solo_more(key, rounds, x, n);
+  if (n <= 2) {
+    UNROLL for (unsigned k = 1; k < 10; k++) gcm_solo_round(key, x, n, k);
+    gcm_solo_more(key, rounds, x, n);
+    return;
+  }
+  key += 16;
+  gcm_solo_round(key, x, n, 0);
+  do {
+    UNROLL for (unsigned k = 1; k <= 4; k++) gcm_solo_round(key, x, n, k);
+    UNROLL for (unsigned j = 0; j < n; j++) v_settle(&x[j]);
+    key += 4 * 16;
+  } while (key != last);
 }
 
 /* All lanes added, in 128 bits. */
@@ -182,6 +193,22 @@ INLINE __m128i gcm_solo_lengths(const struct sl_aead_job *job) {
   return _mm_insert_epi64(_mm_cvtsi64_si128((long long)text_bits), (long long)aad_bits, 1);
 }
 
+/* The same in memory, with zeros round it: a vector that begins n blocks before it has it in lane n, and for n = V_LANES nowhere. For
+ * runs of records, where it is written long before it is read: two stores are not one load before they are in the cache. */
+struct gcm_row {
+  uint8_t zeros[V_BYTES], lengths[16], zeros_too[V_BYTES - 16];
+} __attribute__((aligned(64)));
+
+INLINE void gcm_row_clear(struct gcm_row *row) {
+  v_store(row->zeros, v_zero());
+  v_store(row->lengths, v_zero());
+}
+INLINE void gcm_row_set(struct gcm_row *row, const struct sl_aead_job *job) {
+  sl_store64_le(row->lengths, 8 * (uint64_t)(job->len + job->tail_len));
+  __asm__("" : "+m"(row->lengths)); /* to put both together first takes the ports that are short */
+  sl_store64_le(row->lengths + 8, 8 * (uint64_t)job->aad_len);
+}
+
 INLINE struct gcm_solo gcm_solo_begin(const struct sl_aead_job *job, unsigned rounds) {
   return (struct gcm_solo){.key = gcm_key_mem(job->key, rounds),
                            .in = gcm_at(job->in, -LEAD_LEN),
@@ -202,19 +229,23 @@ INLINE void gcm_solo_short(struct sl_aead_job *job, unsigned rounds, v aad, unsi
   v_leave();
 }
 
-/* Records of a chunk and one vector more. Step 0 to 4 of their products, without a position of its own for lengths: the first
- * vector goes ahead, and what it comes to is added to the second at the end. */
-INLINE struct gcm_sum gcm_five_products(const struct gcm_solo *g, const struct sl_aead_job *job, const v x[], v *ahead,
-                                        struct gcm_sum s, unsigned step) {
-  const size_t n_blocks = LEAD_LEN / 16 + (job->len + job->tail_len + 15) / 16;
-  const uint8_t *own = g->key - 16 * (n_blocks - V_LANES + 1); /* the second's */
+/* Records of a chunk and one vector more. Step 0 to 4 of their products: the first vector goes ahead, and what it comes to is added to
+ * the second at the end; lengths, turned about, are added to the last one. */
+INLINE size_t gcm_five_n_last(const struct sl_aead_job *job) {
+  return (job->len + job->tail_len + 15 + LEAD_LEN - CHUNK_LEN) / 16; /* its blocks */
+}
+INLINE struct gcm_sum gcm_five_products(const struct gcm_solo *g, const struct sl_aead_job *job, const v x[], v lengths,
+                                        v *ahead, struct gcm_sum s, unsigned step) {
+  const uint8_t *own = g->key - 16 * (3 * V_LANES + gcm_five_n_last(job) + 1); /* the second's */
   if (step == 0) {
     *ahead = gcm_reduced(gcm_product(gcm_reversed(x[0]), v_load_all(g->key - V_BYTES)));
-    return gcm_product(v_low(gcm_solo_lengths(job)), v_low(block_load_all(g->key - 16)));
+    return s;
   }
   const unsigned j = step == CHUNK ? 1 : step + 1;
   v y = gcm_reversed(x[j]);
-  return gcm_add_product(s, j == 1 ? v_xor(y, *ahead) : y, v_load(own + V_BYTES * (j - 1)), false);
+  if (j == 1) y = v_xor(y, *ahead);
+  if (j == CHUNK) y = v_xor(y, lengths);
+  return gcm_add_product(s, y, v_load(own + V_BYTES * (j - 1)), step == 1);
 }
 /* Their text, in two steps. lead: AAD, and then what AES makes of zeros there. */
 INLINE void gcm_five_text(struct gcm_solo *g, struct sl_aead_job *job, unsigned rounds, v x[], v *lead, unsigned step,
@@ -251,7 +282,8 @@ INLINE void gcm_five_end(struct sl_aead_job *job, unsigned rounds, v lead, v x[]
   struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
   v ahead = v_zero();
   UNROLL for (unsigned k = 0; k < 2; k++) gcm_five_text(&g, job, rounds, x, &lead, k, seal);
-  UNROLL for (unsigned k = 0; k < 5; k++) s = gcm_five_products(&g, job, x, &ahead, s, k);
+  v lengths = v_at_lane(gcm_solo_lengths(job), gcm_five_n_last(job));
+  UNROLL for (unsigned k = 0; k < 5; k++) s = gcm_five_products(&g, job, x, lengths, &ahead, s, k);
   gcm_put_tag(job, gcm_five_tag(s, lead), _mm_setzero_si128(), seal);
   v_leave();
 }
@@ -270,16 +302,22 @@ PART void gcm_five_end_open(struct sl_aead_job *job, unsigned rounds, v lead, v 
 INLINE size_t gcm_five_run(struct sl_aead_job *const *jobs, size_t n, unsigned rounds, bool seal) {
   v x[CHUNK + 1], ahead = v_zero(), lead = gcm_solo_aad(jobs[0]);
   struct gcm_sum s = {v_zero(), v_zero(), v_zero()};
+  struct gcm_row row[2];
+  gcm_row_clear(&row[0]);
+  gcm_row_clear(&row[1]);
+  gcm_row_set(&row[0], jobs[0]);
   struct gcm_solo g = gcm_five_begin(jobs[0], rounds, x);
   gcm_solo_rounds(g.key, rounds, x, CHUNK + 1);
   size_t n_done = 1;
   ROLLED for (; n_done < n; n_done++, jobs++) {
     v next[CHUNK + 1];
     struct gcm_solo g_next = gcm_five_begin(jobs[1], rounds, next);
+    v lengths = v_load(row[1 - n_done % 2].lengths - 16 * gcm_five_n_last(jobs[0]));
+    gcm_row_set(&row[n_done % 2], jobs[1]);
     UNROLL for (unsigned k = 1; k < 10; k++) {
       gcm_solo_round(g_next.key, next, CHUNK + 1, k);
       if (k <= 2) gcm_five_text(&g, jobs[0], rounds, x, &lead, k - 1, seal);
-      if (k >= 3 && k < 8) s = gcm_five_products(&g, jobs[0], x, &ahead, s, k - 3);
+      if (k >= 3 && k < 8) s = gcm_five_products(&g, jobs[0], x, lengths, &ahead, s, k - 3);
     }
     gcm_solo_more(g_next.key, rounds, next, CHUNK + 1);
     __m128i tag = gcm_five_tag(s, lead);

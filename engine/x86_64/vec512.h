@@ -37,6 +37,10 @@ static inline v v_low(__m128i x) {
 static inline v v_in_lane_1(__m128i x) {
   return _mm512_alignr_epi64(v_low(x), v_zero(), 6);
 }
+/* The same in a lane that is not known, 0 .. V_LANES - 1. */
+static inline v v_at_lane(__m128i x, size_t lane) {
+  return _mm512_maskz_broadcast_i32x4(_cvtu32_mask16(0xfu << 4 * lane), x);
+}
 static inline v v_load_all(const uint8_t *p) {
   return _mm512_broadcast_i32x4(block_load_all(p));
 }
