@@ -53,7 +53,11 @@ struct sl_record *sl_batch_lend(struct sl_batch *batch, struct sl_task *owner) {
   struct sl_record *record = batch->lendable;
   if (record == NULL || batch->n_records == batch->cap) return NULL;
   batch->lendable = record->next;
-  *record = (struct sl_record){.owner = owner, .is_lent = true};
+  record->err =
+      SL_OK; /* describing it sets what else is read: no more than this is cleared, it is done for each record */
+  record->next = NULL;
+  record->owner = owner;
+  record->is_lent = true;
   return record;
 }
 

@@ -29,7 +29,7 @@ struct sl_work {
 void sl_batch_wake(struct sl_batch *batch, struct sl_task *task);
 /* Queues work. */
 void sl_batch_submit(struct sl_batch *batch, struct sl_work *work);
-/* Lends one of the batch's own records, zeroed, with room for it assured: fill it, then sl_batch_add_lent() it. NULL when the
+/* Lends one of the batch's own records, linked to nothing, with room for it assured: describe it, then sl_batch_add_lent() it. NULL when the
  * batch is full. With an owner, the owner is woken when it is done and gives it back with sl_batch_return(); without,
  * it goes back by itself. */
 struct sl_record *sl_batch_lend(struct sl_batch *batch, struct sl_task *owner);
