@@ -14,7 +14,7 @@ import time
 
 from cases_http import FILES, request, tree
 from cases_load import MIB
-from harness import NotRun, Server, case, check, end, shorten, start, wait_until
+from harness import Failed, NotRun, Server, case, check, end, shorten, start, wait_until
 from slow_files import READ_MAX, SlowFiles
 from tls_client import HttpClient, TlsClient, connect, record
 
@@ -74,6 +74,43 @@ def no_files_left(context):
             check(first.get("/plain.txt").body == FILES["plain.txt"], "afterwards")
         with HttpClient(server.port) as client:
             check(client.get("/plain.txt").body == FILES["plain.txt"], "a new connection afterwards")
+
+
+@case
+def no_memory_left(context):
+    """Connections that find none are told internal_error or ended; the server lives, idles, and goes on with them gone."""
+    if context.is_sanitized:
+        raise NotRun("a sanitizer ends the program when it finds no memory")
+    tree(context)
+    with Server(context, "--threads", "1", "--handshake-timeout", "60", root=context.root) as server:
+        with HttpClient(server.port) as client:
+            check(client.get("/plain.txt").status == 200, "before")
+        limits = resource.prlimit(server.pid, resource.RLIMIT_DATA)
+        resource.prlimit(server.pid, resource.RLIMIT_DATA, (server.memory("VmData"), limits[1]))
+        with TlsClient(server.port) as client:
+            hello = client.hello()
+        crowd, refused = [], []
+        while len(refused) < 3 and len(crowd) < 3000:
+            for _ in range(100):  # each wants a handshake's memory
+                crowd.append(connect(server.port))
+                with contextlib.suppress(ConnectionError):
+                    crowd[-1].sendall(hello[:-1])
+            try:
+                crowd.append(TlsClient(server.port))
+                crowd[-1].handshake()
+            except (Failed, ConnectionError) as error:
+                refused.append(str(error))
+        check(refused, "all found memory: the limit is none")
+        check(set(refused) <= {"the handshake failed: internal_error", "the handshake ended by fin",
+                               "the handshake ended by reset"}, f"refused by {refused}")
+        begin = cpu_seconds(server.pid)
+        time.sleep(1)
+        check(cpu_seconds(server.pid) - begin < 0.3, "the server spins while it has no memory")
+        for s in crowd:
+            s.close()
+        wait_until(lambda: server.n_files() < 100, 20, "connections stay")
+        with HttpClient(server.port) as client:
+            check(client.get("/plain.txt").body == FILES["plain.txt"], "afterwards")
 
 
 def cpu_seconds(pid):
