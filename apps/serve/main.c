@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "selfsigned.h"
 #include "serve.h"
+#include "validity.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -89,7 +90,11 @@ static struct sl_config *make_config(const struct options *options, int *keylog_
   if (sl_config_new(&config) != SL_OK) fail("out of memory");
   for (size_t i = 0; i < options->n_cert; i++) {
     sl_err err = sl_config_add_cert_files(config, options->cert[i], options->key[i]);
+    char why[WHY_CAP];
     if (err != SL_OK) fail("--cert/--key: %s", sl_config_why(config));
+    if (!validity_check(options->cert[i], why, sizeof(why))) {
+      fprintf(stderr, "sealane-serve: %s: %s\n", options->cert[i], why);
+    }
   }
   if (options->n_cert == 0) {
     sl_err err = selfsigned_add(config);

@@ -114,6 +114,20 @@ def by_nobody(context):
 
 
 @case
+def start_tells_of_expired_certificates(context):
+    """They are served, as their operator wants it; but a line says that nobody will take them."""
+    cert, key = context.certs.pair("p256")
+    old = context.folder / "expired.pem"
+    asked = run([context.certs.openssl, "req", "-new", "-subj", "/CN=localhost", "-key", key], errors_too=False)
+    made = run([context.certs.openssl, "x509", "-req", "-days", "-1", "-signkey", key, "-out", old], given=asked.output)
+    check(old.exists(), f"openssl x509: {made}")
+    with Server(context, certs=[(cert, key), (old, key)], root=context.root) as server:
+        day = time.strftime("%Y-%m-%d", time.gmtime(old.stat().st_mtime - 86400))
+        said = server.errors().decode()
+        check(said == f"sealane-serve: {old}: the certificate expired {day}: clients will refuse it\n", f"it said {said}")
+
+
+@case
 def start_refuses_unreadable_files(context):
     folder, command, user = by_nobody(context)
     good, key = context.certs.pair("p256")
