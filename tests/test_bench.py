@@ -550,6 +550,16 @@ class Compare(unittest.TestCase):
         self.assertRegex(out, r"FAIL +100\.00 +110\.00 +\+10\.0 % +slower +aead sealane k s seal len=64 batch=1 keys=64")
         self.assertIn("moved by +8.0 %", out)
 
+    def test_output_that_cannot_be_written_is_no_verdict(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as f, open("/dev/full", "w", encoding="ascii") as full:
+            f.write(json.dumps(self.row()))
+            f.flush()
+            for closed, why in (False, "No space left on device"), (True, "Bad file descriptor"):
+                with self.subTest(why):
+                    done = subprocess.run([COMPARE, f.name, f.name], text=True, stdout=full, stderr=subprocess.PIPE, timeout=60,
+                                          check=False, preexec_fn=lambda: os.close(1) if closed else None)
+                    self.assertEqual((done.returncode, done.stderr), (2, f"bench/compare: standard output: {why}\n"))
+
     def test_bad_files(self):
         for old, message in [("", "no rows"), ("{", "old.json:1: not a JSON object"), ("[1]", "not a row"),
                              ('{"bench":"aead","ns":"fast"}', "is no figure"), ('{"bench":"aead","ns":0}', "is no figure"),
