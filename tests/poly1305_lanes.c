@@ -34,7 +34,7 @@ static void lanes_finish(uint64_t low[LANES_MAX], uint64_t high[LANES_MAX], lane
 }
 
 static void lanes_group(uint64_t low[LANES_MAX], uint64_t high[LANES_MAX], const uint8_t (*key)[32],
-                        const uint8_t *const *text, size_t n_rows, size_t n_more) {
+                        const uint8_t *const *text, size_t n_rows, size_t n_more, bool is_short) {
   struct chapoly_work w;
   struct chapoly_records rec = {.cipher = text, .n = Q_LANES, .width = Q_LANES, .is_even = true};
   uint64_t r[2][Q_LANES];
@@ -45,6 +45,7 @@ static void lanes_group(uint64_t low[LANES_MAX], uint64_t high[LANES_MAX], const
     w.tags.low[i] = sl_load64_le(key[i] + 16), w.tags.high[i] = sl_load64_le(key[i] + 24);
   }
   w.r[0][0] = poly_clamped(q_load(r[0]), q_load(r[1]));
+  w.n_powers = is_short ? POLY_MERGED_FEW : POLY_MERGED;
   poly_powers(&w, 0);
   chapoly_group_rows(&w, &rec, 0, 64 * n_rows, NULL);
   rec.text_min = rec.text_max = 64 * n_rows + 16 * n_more;

@@ -19,9 +19,9 @@ struct poly1305_lanes {
   void (*products)(lane_limbs out, lane_limbs value, lane_limbs *factor, uint64_t (*block)[2][LANES_MAX], unsigned n);
   /* What the value is modulo p, without what is over 2^128. */
   void (*finish)(uint64_t low[LANES_MAX], uint64_t high[LANES_MAX], lane_limbs value);
-  /* Tags of a record in each lane: n_rows times 64 bytes, then 16 n_more. */
+  /* Tags of a record in each lane: n_rows times 64 bytes, then 16 n_more. is_short: as in texts that merge few products. */
   void (*group)(uint64_t low[LANES_MAX], uint64_t high[LANES_MAX], const uint8_t (*key)[32], const uint8_t *const *text,
-                size_t n_rows, size_t n_more);
+                size_t n_rows, size_t n_more, bool is_short);
   /* Absorbs n_steps >= 2 times 16 n_lanes bytes of one record. */
   void (*solo)(struct sl_poly1305 *poly, const uint8_t *text, size_t n_steps, bool is_long);
 };

@@ -222,7 +222,7 @@ static void groups(void **state) {
         make_text(text[l], len, &seed);
         texts[l] = text[l];
       }
-      lanes->group(low, high, (const uint8_t(*)[32])key, texts, n_rows, n_more);
+      lanes->group(low, high, (const uint8_t(*)[32])key, texts, n_rows, n_more, any(&seed) % 2 == 0);
       for (unsigned l = 0; l < lanes->n_lanes; l++) {
         portable_tag(want, key[l], text[l], len);
         sl_store64_le(got, low[l]);

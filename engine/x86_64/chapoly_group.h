@@ -83,24 +83,34 @@ SHARED void chapoly_group_absorb(struct chapoly_work *w, const struct chapoly_re
   }
 }
 
-/* Absorbs rows, four blocks at a time: bytes [from,to) of every text, or where `pairs` is not NULL the rows of a pass. */
-SHARED void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to,
-                               const v *pairs) {
-  size_t per_row = rec->width / Q_LANES, n_vectors = chapoly_n_vectors(rec);
-  v gathered[14 * W_STATES + 1]; /* as a pass has them: in code that is unrolled they have one way in */
-  for (size_t off = from, place = 0; off < to; off += 64, place += per_row) {
+/* n blocks at `off` of vector u's texts, as a pass would have them in pairs. */
+SHARED void chapoly_gather_pairs(const struct chapoly_records *rec, size_t u, size_t off, v *row, unsigned n) {
+  for (unsigned i = 0; i < n; i++) {
+    q_gather(rec->cipher + Q_LANES * u, off + 16 * i, &row[4 * i * W_STATES], &row[(4 * i + 2) * W_STATES]);
+  }
+}
+
+/* Absorbs rows, four blocks at a time: bytes [from,to) of every text, or where `pairs` is not NULL the rows of a pass. n_merged blocks
+ * have their products added before their carries are taken. */
+INLINE void chapoly_group_rows_by(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to,
+                                  const v *pairs, unsigned n_merged) {
+  size_t n_vectors = chapoly_n_vectors(rec);
+  unsigned last = n_merged - 1;
+  v gathered[14 * W_STATES + 1];
+  for (size_t off = from, place = 0, in_row = 0; off < to; off += 16 * n_merged) {
     for (size_t u = 0; u < n_vectors; u++) {
-      const v *row = pairs != NULL ? chacha_pair(pairs, place + u, 0) : gathered;
-      for (unsigned i = 0; i < 4 && W_STATES > 1 && pairs == NULL; i++) {
-        q_gather(rec->cipher + Q_LANES * u, off + 16 * i, &gathered[4 * i * W_STATES],
-                 &gathered[(4 * i + 2) * W_STATES]);
+      const v *row = gathered;
+      if (pairs != NULL) {
+        row = chacha_pair(pairs, place + u, 0) + in_row / 4 * W_STATES;
+      } else if (W_STATES > 1) {
+        chapoly_gather_pairs(rec, u, off, gathered, n_merged);
       }
       struct poly_sum s = poly_sum_of(poly_zero());
       if (POLY_ADDS_LAST) {
-        s = poly_sum_of(poly_block(row[12 * W_STATES], row[14 * W_STATES], poly_ones()));
-        s = poly_sum_add(s, w->hash[u], &w->r[3][u], POLY_VALUE);
+        s = poly_sum_of(poly_block(row[4 * last * W_STATES], row[(4 * last + 2) * W_STATES], poly_ones()));
+        s = poly_sum_add(s, w->hash[u], &w->r[last][u], POLY_VALUE);
       }
-      POLY_UNROLL for (unsigned i = 0; i < 4 - POLY_ADDS_LAST; i++) {
+      POLY_UNROLL for (unsigned i = 0; i < n_merged - POLY_ADDS_LAST; i++) {
         v low, high;
         if (W_STATES > 1) {
           low = row[4 * i * W_STATES], high = row[(4 * i + 2) * W_STATES];
@@ -109,10 +119,21 @@ SHARED void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_reco
         }
         struct poly_value x = poly_block(low, high, poly_ones());
         if (!POLY_ADDS_LAST && i == 0) x = poly_add(x, w->hash[u]);
-        s = poly_sum_add(s, x, &w->r[3 - POLY_ADDS_LAST - i][u], POLY_BLOCK);
+        s = poly_sum_add(s, x, &w->r[last - POLY_ADDS_LAST - i][u], POLY_BLOCK);
       }
       w->hash[u] = poly_carried(s);
     }
+    in_row = (in_row + 16 * n_merged) % 64;
+    if (in_row == 0) place += rec->width / Q_LANES;
+  }
+}
+
+SHARED void chapoly_group_rows(struct chapoly_work *w, const struct chapoly_records *rec, size_t from, size_t to,
+                               const v *pairs) {
+  if (POLY_MERGED_FEW < POLY_MERGED && w->n_powers < POLY_MERGED) {
+    chapoly_group_rows_by(w, rec, from, to, pairs, POLY_MERGED_FEW);
+  } else {
+    chapoly_group_rows_by(w, rec, from, to, pairs, POLY_MERGED);
   }
 }
 _Static_assert(POLY_MERGED == 4, "a row of 64 bytes is four blocks");
@@ -125,12 +146,13 @@ SHARED void chapoly_group_key(struct chapoly_work *w, const struct chapoly_recor
     q_store(w->tags.high + Q_LANES * u, *chacha_pair(w->stream, u, 3));
     w->hash[u] = poly_zero();
   }
-  for (size_t u = 0; u < chapoly_n_vectors(rec) && rec->text_min >= GROUP_LONG_LEN; u++) poly_powers(w, u);
+  for (size_t u = 0; u < chapoly_n_vectors(rec) && w->n_powers > 1; u++) poly_powers(w, u);
   chapoly_group_absorb(w, rec, CHAPOLY_AAD, 0, rec->aad_max);
 }
 
 static void chapoly_group_begin(struct chapoly_work *w, const struct chapoly_records *rec, size_t n_states) {
-  w->used |= USED_GROUP | (rec->text_min < GROUP_LONG_LEN ? 0 : USED_MERGED);
+  w->used |= USED_GROUP;
+  w->n_powers = rec->text_min < GROUP_LONG_LEN ? 1 : rec->text_min < POLY_MERGED_LEN ? POLY_MERGED_FEW : POLY_MERGED;
   chapoly_group_start(w, rec, n_states);
   chacha_pass(w, n_states, chapoly_per_pass(rec), NULL, true);
   chapoly_group_key(w, rec);

@@ -13,6 +13,8 @@
 enum {
   POLY_LIMBS = 5,
   POLY_MERGED = 4,                      /* products added before their carries are taken: of a group */
+  POLY_MERGED_FEW = POLY_MERGED,        /* where texts are shorter than */
+  POLY_MERGED_LEN = 448,                /* bytes, by measurement */
   POLY_SOLO_MERGED = POLY_MERGED,       /* of a solo */
   POLY_SOLO_FACTORS = POLY_SOLO_MERGED, /* vectors of multipliers that takes */
   POLY_ADDS_LAST = 0,                   /* a group's hash is h r + block, not (h + block) r */

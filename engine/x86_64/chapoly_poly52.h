@@ -27,6 +27,8 @@
 enum {
   POLY_LIMBS = 3,
   POLY_MERGED = 4,       /* products added before their carries are taken: of a group */
+  POLY_MERGED_FEW = 2,   /* where texts are shorter than */
+  POLY_MERGED_LEN = 448, /* bytes, by measurement */
   POLY_SOLO_MERGED = 8,  /* of a solo */
   POLY_SOLO_FACTORS = 1, /* vectors of multipliers that takes: each lane is another power */
   POLY_ADDS_LAST = 1,    /* a group's hash is h r + block, not (h + block) r */

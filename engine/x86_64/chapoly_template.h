@@ -51,6 +51,7 @@ struct chapoly_work {
   uint64_t lanes[POLY_LIMBS * Q_LANES];         /* solo: limbs of r^Q_LANES ... r^1 */
   uint8_t rest[PASS_BLOCKS][64];                /* stream of lanes that are no whole block of text */
   v *stream;                                    /* that of streams[] which is of this pass */
+  unsigned n_powers;                            /* of those in r[], where they are merged */
   unsigned used;                                /* USED_ bits: what has to be erased */
 } __attribute__((aligned(64)));
 
@@ -59,7 +60,6 @@ enum {
   USED_STATES = 2,  /* two of them */
   USED_STREAMS = 4, /* the stream of the pass before, where it is no ciphertext now */
   USED_GROUP = 8,   /* Poly1305 of a group */
-  USED_MERGED = 16, /* powers of r besides r */
   USED_SOLO = 32,   /* Poly1305 of a solo */
   USED_SOLO_LONG = 64,
   USED_REST = 128,
@@ -98,7 +98,7 @@ SHARED void chapoly_work_wipe(struct chapoly_work *w) {
   }
   if (w->used & USED_GROUP)
     chapoly_wipe_pairs(w->hash, offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash));
-  if (w->used & USED_MERGED) chapoly_wipe_pairs(w->r[1], sizeof w->r - sizeof w->r[0]);
+  if (w->n_powers > 1) chapoly_wipe_pairs(w->r[1], (w->n_powers - 1) * sizeof w->r[0]);
   if (w->used & USED_SOLO) {
     chapoly_wipe(w->lanes, sizeof w->lanes);
     chapoly_wipe(w->hash, sizeof w->hash[0]);
@@ -201,9 +201,9 @@ POLY_TIMES void poly_times(struct poly_value *x, const struct poly_factor *f) {
   *x = poly_mul(*x, f);
 }
 
-/* The powers of w->r[0][u] to be merged. */
+/* The powers of w->r[0][u] that are merged. */
 SHARED void poly_powers(struct chapoly_work *w, size_t u) {
-  for (unsigned i = 1; i < POLY_MERGED; i++) {
+  for (unsigned i = 1; i < w->n_powers; i++) {
     struct poly_value x = poly_value_of(&w->r[i / 2][u]);
     poly_times(&x, &w->r[(i - 1) / 2][u]);
     w->r[i][u] = poly_factor(x);
@@ -357,7 +357,7 @@ static const struct chapoly_width chapoly_width = {
 _Static_assert((int)PASS_BLOCKS <= (int)PLACES_MAX, "every pass has its places");
 
 INLINE void chapoly_work_begin(struct chapoly_work *w) {
-  w->used = 0;
+  w->used = w->n_powers = 0;
   w->stream = w->streams[W_STATES - 1];
 }
 SHARED void chapoly_jobs(struct sl_aead_job *const *jobs, size_t n, bool seal) {
