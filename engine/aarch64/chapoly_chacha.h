@@ -1,26 +1,45 @@
-/* chapoly_chacha.h - the ChaCha20 key stream (RFC 8439 2.3) on NEON: a state of sixteen vectors holds a word of four blocks each,
- * and a block may be any of any record. Two states go side by side where there is enough to do: a round of one waits for its own
- * results half of the time. */
+/* chapoly_chacha.h - the vocabulary of engine/chapoly_units.h on NEON: a state of sixteen vectors holds a word of four ChaCha20 blocks
+ * (RFC 8439 2.3) each. Two states go side by side where there is enough to do: a round of one waits for its own results half of the
+ * time. */
 #ifndef SEALANE_ENGINE_AARCH64_CHAPOLY_CHACHA_H
 #define SEALANE_ENGINE_AARCH64_CHAPOLY_CHACHA_H
 
 #include "engine/aarch64/block.h"
+#include "engine/chapoly_hash.h"
 #include "engine/portable/unroll.h"
 
 #define INLINE static inline __attribute__((always_inline))
+#define SHARED static __attribute__((noinline)) /* a function of its own, once */
 
 typedef uint32x4_t w;
 
-enum { LANES = 4, UNIT_LEN = 64 };
-
-/* One block of key stream. 16 bytes can be read at `nonce`. */
-struct chacha_lane {
-  const uint8_t *key, *nonce;
-  uint32_t counter;
+enum {
+  LANES = 4,
+  STATES = 2,
+  W_BYTES = 16,
+  W_AT_ONCE = 4,
+  ROUNDS_IN_MEMORY = 0,
+  FEW_UNITS = 0, /* rows of one block beside each other would wait for their results as long as a state does */
 };
+CHACHA_LANES(LANES);
 
 INLINE w w_load(const uint8_t *p) {
   return vreinterpretq_u32_u8(vld1q_u8(p));
+}
+INLINE void w_store(uint8_t *p, w x) {
+  vst1q_u8(p, vreinterpretq_u8_u32(x));
+}
+INLINE w w_set(uint32_t x) {
+  return vdupq_n_u32(x);
+}
+INLINE w w_add(w a, w b) {
+  return vaddq_u32(a, b);
+}
+INLINE w w_and(w a, w b) {
+  return vandq_u32(a, b);
+}
+INLINE w w_xor(w a, w b) {
+  return veorq_u32(a, b);
 }
 INLINE w w_lows(w a, w b) {
   return vreinterpretq_u32_u64(vtrn1q_u64(vreinterpretq_u64_u32(a), vreinterpretq_u64_u32(b)));
@@ -39,13 +58,13 @@ INLINE void w_transpose(w x[4]) {
 }
 
 /* The state of four blocks before their rounds. */
-INLINE void chacha_begin(w x[16], const struct chacha_lane lane[LANES]) {
+INLINE void chacha_begin(w x[16], const struct chacha_lanes *lane) {
   static const uint32_t constants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}; /* "expand 32-byte k" */
   SL_UNROLL for (unsigned i = 0; i < 4; i++) {
     x[i] = vdupq_n_u32(constants[i]);
-    x[4 + i] = w_load(lane[i].key);
-    x[8 + i] = w_load(lane[i].key + 16);
-    x[12 + i] = vextq_u32(vdupq_n_u32(lane[i].counter), w_load(lane[i].nonce), 3);
+    x[4 + i] = w_load(lane->key[i]);
+    x[8 + i] = w_load(lane->key[i] + 16);
+    x[12 + i] = vextq_u32(vdupq_n_u32(lane->counter[i]), w_load(lane->nonce[i]), 3);
   }
   w_transpose(x + 4);
   w_transpose(x + 8);
@@ -93,17 +112,64 @@ INLINE void chacha_half(w x[16], unsigned shift, v places) {
   }
 }
 
-/* The end of four blocks: their start is added, and their words go where they belong. Vector j of x[i..i+3] then has bytes
- * 4 i .. 4 i + 15 of block j. */
-INLINE void chacha_finish(w x[16], const w start[16]) {
-  SL_UNROLL for (unsigned i = 0; i < 16; i += 4) {
-    SL_UNROLL for (unsigned j = 0; j < 4; j++) x[i + j] = vaddq_u32(x[i + j], start[i + j]);
-    w_transpose(x + i);
-  }
+/* Where hashing is: the hash in registers, and what of it is left. */
+struct chapoly_place {
+  struct poly64 poly;
+  struct chapoly_hash *hash;
+  const uint8_t *block;
+  size_t n_blocks;
+};
+
+/* Hashes one block, if there is one; after a record's last the next one's hash comes. */
+INLINE void place_block(struct chapoly_place *at) {
+  if (at->n_blocks == 0) return;
+  poly64_block(&at->poly, at->block);
+  at->block += 16;
+  if (--at->n_blocks > 0) return;
+  at->hash->poly = at->poly;
+  at->hash++;
+  at->poly = at->hash->poly;
+  at->block = at->hash->block;
+  at->n_blocks = at->hash->n_blocks;
 }
 
-INLINE void chacha_store(uint8_t (*stream)[UNIT_LEN], const w x[16]) {
-  SL_UNROLL for (unsigned i = 0; i < 16; i++) vst1q_u8(stream[i % 4] + 16 * (i / 4), vreinterpretq_u8_u32(x[i]));
+/* n >= 1 blocks. */
+INLINE void hash_blocks(struct poly64 *hash, const uint8_t *block, size_t n) {
+  struct poly64 poly = *hash;
+  for (; n > 0; n--, block += 16) poly64_block(&poly, block);
+  *hash = poly;
+}
+
+/* The rounds of n_states states; and the hashes. */
+INLINE void chacha_rounds(w (*x)[16], const w (*start)[16], unsigned n_states, struct chapoly_hash *hash,
+                          size_t n_blocks) {
+  v places = chacha_places();
+  struct chapoly_place at = {hash->poly, hash, hash->block, hash->n_blocks};
+  (void)n_blocks;
+  SL_UNROLL for (unsigned s = 0; s < n_states; s++) {
+    SL_UNROLL for (unsigned i = 0; i < 16; i++) x[s][i] = start[s][i];
+  }
+  for (unsigned i = 0; i < 10; i++) {
+    SL_UNROLL for (unsigned half = 0; half < 2; half++) {
+      SL_UNROLL for (unsigned s = 0; s < n_states; s++) {
+        chacha_half(x[s], half, places);
+        place_block(&at);
+      }
+    }
+  }
+  while (at.n_blocks > 0) place_block(&at);
+}
+
+/* The end of four vectors of a state, from x[first] on: the start is added, and words go where they belong. */
+INLINE void chacha_finish(w y[4], const w x[16], const w start[16], unsigned first) {
+  SL_UNROLL for (unsigned j = 0; j < 4; j++) y[j] = vaddq_u32(x[first + j], start[first + j]);
+  w_transpose(y);
+}
+INLINE void chacha_few(uint8_t (*stream)[UNIT_LEN], const struct chacha_lanes *lane) {
+  (void)stream, (void)lane;
+}
+INLINE size_t w_place(size_t j) {
+  return UNIT_LEN * (j % 4) + 16 * (j / 4);
 }
 
 #endif
