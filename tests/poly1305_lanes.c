@@ -1,9 +1,7 @@
-/* poly1305_lanes.c - the kernel CHAPOLY_KERNEL once more, with a table of its insides for test_poly1305_lanes.c. It is compiled once
- * for each kernel, with that one's ISA flags: nobody calls it on a CPU that lacks them. */
-#define sl_kernel_chapoly_sse    kernel_under_test
-#define sl_kernel_chapoly_avx2   kernel_under_test
+/* poly1305_lanes.c - the kernel chapoly_avx512 once more, with a table of its insides for test_poly1305_lanes.c. It is compiled with the
+ * kernel's ISA flags: nobody calls it on a CPU that lacks them. */
 #define sl_kernel_chapoly_avx512 kernel_under_test
-#include CHAPOLY_KERNEL
+#include "engine/x86_64/chapoly_avx512.c"
 
 #include "poly1305_lanes.h"
 
@@ -13,7 +11,7 @@ static struct poly_value load_value(lane_limbs limbs) {
   return x;
 }
 
-static void lanes_products(lane_limbs out, lane_limbs value, lane_limbs *factor, uint64_t (*block)[2][LANES_MAX],
+static void lanes_products(lane_limbs out, lane_limbs value, lane_limbs *factor, uint64_t (*block)[2][LANES],
                            unsigned n) {
   struct poly_sum s = poly_sum_of(poly_block(q_load(block[0][0]), q_load(block[0][1]), poly_ones()));
   struct poly_factor f;
@@ -26,15 +24,15 @@ static void lanes_products(lane_limbs out, lane_limbs value, lane_limbs *factor,
   for (unsigned i = 0; i < POLY_LIMBS; i++) q_store(out[i], x.limb[i]);
 }
 
-static void lanes_finish(uint64_t low[LANES_MAX], uint64_t high[LANES_MAX], lane_limbs value) {
+static void lanes_finish(uint64_t low[LANES], uint64_t high[LANES], lane_limbs value) {
   v l, h;
   poly_finish(load_value(value), &l, &h);
   q_store(low, l);
   q_store(high, h);
 }
 
-static void lanes_group(uint64_t low[LANES_MAX], uint64_t high[LANES_MAX], const uint8_t (*key)[32],
-                        const uint8_t *const *text, size_t n_rows, size_t n_more, bool is_short) {
+static void lanes_group(uint64_t low[LANES], uint64_t high[LANES], const uint8_t (*key)[32], const uint8_t *const *text,
+                        size_t n_rows, size_t n_more, bool is_short) {
   struct chapoly_work w;
   struct chapoly_records rec = {.cipher = text, .n = Q_LANES, .width = Q_LANES, .is_even = true};
   uint64_t r[2][Q_LANES];
@@ -63,12 +61,11 @@ static void lanes_solo(struct sl_poly1305 *poly, const uint8_t *text, size_t n_s
   chapoly_solo_end(&w, poly, NULL);
 }
 
-const struct poly1305_lanes LANES_TABLE = {
+_Static_assert(LANES == (int)Q_LANES && LIMBS == (int)POLY_LIMBS && MERGED_MAX == (int)POLY_SOLO_MERGED,
+               "the test knows the kernel's measures");
+
+const struct poly1305_lanes poly1305_lanes = {
     .kernel = &kernel_under_test,
-    .n_lanes = Q_LANES,
-    .n_limbs = POLY_LIMBS,
-    .n_merged = POLY_SOLO_MERGED,
-    .limb_mask = POLY_LIMB_MASK,
     .products = lanes_products,
     .finish = lanes_finish,
     .group = lanes_group,

@@ -1,10 +1,9 @@
 /* chapoly_avx2.c - ChaCha20-Poly1305 eight blocks a pass: AVX2 (Haswell, Zen and later). */
 #include "engine/x86_64/chapoly_vec256.h"
 
-#include "engine/x86_64/chapoly_chacha.h"
-#include "engine/x86_64/chapoly_poly26.h"
+#include "engine/x86_64/chapoly_narrow.h"
 
-#include "engine/x86_64/chapoly_template.h"
+#include "engine/chapoly_units.h"
 
 #include "engine/x86_64/kernels.h"
 

@@ -18,7 +18,7 @@ void sl_chapoly_expand(struct sl_aead_key *key, const uint8_t *secret) {
   memcpy(sl_chapoly_secret(key), secret, 32);
 }
 
-/* ---- Poly1305 in general registers, tags, ends of texts ------------------------------------------------------------ */
+/* ---- Poly1305 in general registers, tags ----------------------------------------------------------------------------- */
 
 static void chapoly_absorb(struct sl_poly1305 *poly, const uint8_t *p, size_t len) {
   uint8_t end[16];
@@ -60,28 +60,6 @@ static void chapoly_solo_tag(struct sl_aead_job *job, struct sl_poly1305 *poly, 
   chapoly_final(poly, tag, job->aad_len, text_len);
   chapoly_end(job, sl_load64_le(tag), sl_load64_le(tag + 8), seal);
   sl_wipe(tag, sizeof tag);
-}
-
-void sl_chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_t *stream, bool seal) {
-  const uint8_t *in = job->in + off;
-  uint8_t *out = job->out + off, block[64];
-  bool is_end = off + 64 > job->len;
-  size_t len = job->len - off, all_len = len + job->tail_len; /* of an end */
-  if (off >= job->len + job->tail_len) return;
-  if (is_end) { /* in pieces of any length by memcpy(), whose way depends on the length alone */
-    memset(block, 0, sizeof block);
-    if (len > 0) memcpy(block, in, len);
-    if (job->tail_len > 0) block[len] = seal ? job->tail : in[len];
-    in = out = block;
-  }
-  for (size_t i = 0; i < 64; i += 16) {
-    block_store_all(out + i, _mm_xor_si128(block_load_all(in + i), block_load_all(stream + i)));
-  }
-  if (!is_end) return;
-  if (seal) len = all_len;
-  if (len > 0) memcpy(job->out + off, block, len);
-  if (!seal && len < all_len) job->tail = block[len];
-  sl_wipe(block, sizeof block);
 }
 
 /* ---- from pass to pass --------------------------------------------------------------------------------------------- */

@@ -102,9 +102,6 @@ struct chapoly_width {
 
 extern const uint8_t sl_chapoly_zeros[64];
 
-/* text_block for the widths without masks: the end of a text goes through memory. */
-void sl_chapoly_text_block(struct sl_aead_job *job, size_t off, const uint8_t *stream, bool seal);
-
 /* A kernel's struct sl_aead_ops, but for the work, which is the kernel's to make and to erase. */
 void sl_chapoly_expand(struct sl_aead_key *key, const uint8_t *secret);
 void sl_chapoly_jobs(const struct chapoly_width *k, struct chapoly_work *w, struct sl_aead_job *const *jobs, size_t n,

@@ -1,5 +1,5 @@
 /* chapoly_poly52.h - Poly1305 (RFC 8439 2.5) in limbs of 52, 52 and 26 bits, a product's halves by 52-bit multiply-add
- * (IFMA): the arithmetic of one polynomial a lane. chapoly_poly26.h has the same for 32-bit multipliers.
+ * (IFMA): the arithmetic of one polynomial a lane.
  *
  * A multiply-add takes the low 52 bits of what it multiplies, so a block is in limbs by two shifts of its halves, without a mask, and
  * 2^128 comes with the second one. A product's high half belongs to the next limb. Nothing is folded while multiplying: a multiplier

@@ -1,10 +1,9 @@
 /* chapoly_sse.c - ChaCha20-Poly1305 four blocks a pass: SSE4.1. */
 #include "engine/x86_64/chapoly_vec128.h"
 
-#include "engine/x86_64/chapoly_chacha.h"
-#include "engine/x86_64/chapoly_poly26.h"
+#include "engine/x86_64/chapoly_narrow.h"
 
-#include "engine/x86_64/chapoly_template.h"
+#include "engine/chapoly_units.h"
 
 #include "engine/x86_64/kernels.h"
 

@@ -1,160 +1,105 @@
-/* chapoly_vec128.h - the vocabulary of chapoly_template.h on SSE4.1: four ChaCha20 blocks or two Poly1305 blocks a vector.
- * Compiled without AVX, so that it serves the CPUs that have nothing wider. */
+/* chapoly_vec128.h - the vocabulary of chapoly_narrow.h on SSE4.1: a word of four ChaCha20 blocks in a vector. Compiled without AVX,
+ * so that it serves the CPUs that have nothing wider. */
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_VEC128_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_VEC128_H
 
 #include "engine/x86_64/block.h"
-#include "engine/x86_64/chapoly_ends.h"
 #include "engine/x86_64/chapoly_macros.h"
 
-typedef __m128i v;
+typedef __m128i w;
 
 enum {
-  W_LANES = 4,  /* ChaCha20 blocks in a vector */
-  W_STATES = 1, /* one state fills the registers */
-  Q_LANES = 2,  /* Poly1305 blocks in a vector */
+  LANES = 4, /* blocks in a state */
+  W_BYTES = 16,
+  W_AT_ONCE = 4,   /* vectors that get their words in order together */
+  FEW_UNITS = 2,   /* what chacha_few() makes */
+  HASH_BLOCKS = 2, /* of Poly1305, beside a double round */
 };
 
-/* The place of a state's lane (chapoly_chacha.h): [0, Q_LANES) are those of vectors 2 i, the others those of 2 i + 1. */
-static inline size_t lane_place(size_t lane) {
-  return lane / 4 * 2 + lane % 2 + (lane & 2 ? Q_LANES : 0);
+INLINE w w_load(const uint8_t *p) {
+  return _mm_loadu_si128((const w *)p);
 }
-
-/* ---- vectors of words: one word of the ChaCha20 state of every lane's block ---------------------------------- */
-
-static inline v w_set(uint32_t x) {
+INLINE void w_store(uint8_t *p, w x) {
+  _mm_storeu_si128((w *)p, x);
+}
+INLINE w w_set(uint32_t x) {
   return _mm_set1_epi32((int)x);
 }
-static inline v w_add(v a, v b) {
+INLINE w w_add(w a, w b) {
   return _mm_add_epi32(a, b);
 }
-static inline v w_xor(v a, v b) {
-  return _mm_xor_si128(a, b);
-}
-static inline v w_rotate_16(v x) {
-  return _mm_shuffle_epi8(x, _mm_set_epi8(13, 12, 15, 14, 9, 8, 11, 10, 5, 4, 7, 6, 1, 0, 3, 2));
-}
-static inline v w_rotate_8(v x) {
-  return _mm_shuffle_epi8(x, _mm_set_epi8(14, 13, 12, 15, 10, 9, 8, 11, 6, 5, 4, 7, 2, 1, 0, 3));
-}
-static inline v w_rotate_12(v x) {
-  return _mm_or_si128(_mm_slli_epi32(x, 12), _mm_srli_epi32(x, 20));
-}
-static inline v w_rotate_7(v x) {
-  return _mm_or_si128(_mm_slli_epi32(x, 7), _mm_srli_epi32(x, 25));
-}
-#define w_rotate(x, n)  w_rotate_##n(x)
-#define w_shuffle(x, n) _mm_shuffle_epi32(x, n)
-/* x in every 128-bit lane */
-static inline v w_row(__m128i x) {
-  return x;
-}
-/* The lanes' places (chapoly_chacha.h), from `first`, divided by 2^shift. */
-static inline v w_places(uint32_t first, unsigned shift) {
-  v x = _mm_set_epi32(3, 2, 1, 0);
-  return _mm_srl_epi32(w_add(x, w_set(first)), _mm_cvtsi32_si128((int)shift));
-}
-/* chapoly_two_states.h has this for more than one. */
-#define chacha_states(out, start, first, n_states, stream, lanes, seal)                                                \
-  ((void)(stream), (void)(lanes), (void)(seal), chacha_one_state(out, start, first))
-/* 16 bytes of every fourth lane: there is one. */
-static inline v w_gather(const uint8_t *const *p, size_t off) {
-  return block_load_all(p[0] + off);
-}
-static inline v w_unpack_low(v a, v b) {
-  return _mm_unpacklo_epi32(a, b);
-}
-static inline v w_unpack_high(v a, v b) {
-  return _mm_unpackhi_epi32(a, b);
-}
-/* x[q] is bytes [16 q, 16 q + 16) of a block: writes it. */
-INLINE void w_store_blocks(uint8_t out[][64], v x[4]) {
-  UNROLL for (unsigned q = 0; q < 4; q++) block_store_all(out[0] + 16 * q, x[q]);
-}
-/* x[i] has those of lane i: out = in ^ lane, 64 bytes each. */
-INLINE void w_xor_lanes(const uint64_t *out, const uint64_t *in, v x[4][4]) {
-  UNROLL for (unsigned i = 0; i < 16; i++) {
-    const uint8_t *from = (const uint8_t *)in[i / 4] + 16 * (i % 4);
-    block_store_all((uint8_t *)out[i / 4] + 16 * (i % 4), w_xor(x[i / 4][i % 4], block_load_all(from)));
-  }
-}
-
-/* ---- vectors of 64-bit lanes: one limb of every lane's Poly1305 ----------------------------------------------- */
-
-static inline v q_zero(void) {
-  return _mm_setzero_si128();
-}
-static inline v q_set(uint64_t x) {
-  return _mm_set1_epi64x((long long)x);
-}
-static inline v q_load(const uint64_t *p) {
-  return _mm_loadu_si128((const v *)p);
-}
-static inline void q_store(uint64_t *p, v x) {
-  _mm_storeu_si128((v *)p, x);
-}
-static inline v q_add(v a, v b) {
-  return _mm_add_epi64(a, b);
-}
-static inline v q_sub(v a, v b) {
-  return _mm_sub_epi64(a, b);
-}
-static inline v q_and(v a, v b) {
+INLINE w w_and(w a, w b) {
   return _mm_and_si128(a, b);
 }
-static inline v q_and_not(v a, v b) {
-  return _mm_andnot_si128(b, a);
+INLINE w w_xor(w a, w b) {
+  return _mm_xor_si128(a, b);
 }
-static inline v q_or(v a, v b) {
-  return _mm_or_si128(a, b);
+INLINE w w_rotate_16(w x) {
+  return _mm_shuffle_epi8(x, _mm_set_epi8(13, 12, 15, 14, 9, 8, 11, 10, 5, 4, 7, 6, 1, 0, 3, 2));
 }
-/* The product of the lanes' low 32 bits. */
-static inline v q_mul32(v a, v b) {
-  return _mm_mul_epu32(a, b);
+INLINE w w_rotate_8(w x) {
+  return _mm_shuffle_epi8(x, _mm_set_epi8(14, 13, 12, 15, 10, 9, 8, 11, 6, 5, 4, 7, 2, 1, 0, 3));
 }
-/* a where the mask's bits are set, b elsewhere */
-static inline v q_select(v mask, v a, v b) {
-  return q_or(q_and(mask, a), _mm_andnot_si128(mask, b));
+INLINE w w_rotate_12(w x) {
+  return _mm_or_si128(_mm_slli_epi32(x, 12), _mm_srli_epi32(x, 20));
 }
-static inline v q_unpack_low(v a, v b) {
+INLINE w w_rotate_7(w x) {
+  return _mm_or_si128(_mm_slli_epi32(x, 7), _mm_srli_epi32(x, 25));
+}
+INLINE w w_unpack_low32(w a, w b) {
+  return _mm_unpacklo_epi32(a, b);
+}
+INLINE w w_unpack_high32(w a, w b) {
+  return _mm_unpackhi_epi32(a, b);
+}
+INLINE w w_unpack_low64(w a, w b) {
   return _mm_unpacklo_epi64(a, b);
 }
-static inline v q_unpack_high(v a, v b) {
+INLINE w w_unpack_high64(w a, w b) {
   return _mm_unpackhi_epi64(a, b);
 }
-#define q_left(x, n)  _mm_slli_epi64(x, n)
-#define q_right(x, n) _mm_srli_epi64(x, n)
-/* Lane 0 in all lanes. */
-static inline v q_first(v x) {
-  return _mm_unpacklo_epi64(x, x);
+/* The 16 bytes at p[0] + off of every fourth block: there is one. */
+INLINE w w_gather(const uint8_t *const *p, size_t off) {
+  return block_load_all(p[0] + off);
 }
-/* The 16 bytes at p[i] + off to lane i, as two halves. */
-static inline void q_gather(const uint8_t *const p[Q_LANES], size_t off, v *low, v *high) {
-  v even = block_load_all(p[0] + off), odd = block_load_all(p[1] + off);
-  *low = _mm_unpacklo_epi64(even, odd);
-  *high = _mm_unpackhi_epi64(even, odd);
-}
-/* Of the 16 bytes at p[i] the first n[i], zeros behind; nothing else is read. */
-static inline void q_gather_ends(const uint8_t *const p[Q_LANES], const size_t n[Q_LANES], v *low, v *high) {
-  v even = b_load(p[0], n[0]), odd = b_load(p[1], n[1]);
-  *low = _mm_unpacklo_epi64(even, odd);
-  *high = _mm_unpackhi_epi64(even, odd);
-}
-/* Of the 16 bytes at p[i] + off the first n. */
-static inline void q_gather_even(const uint8_t *const p[Q_LANES], size_t off, size_t n, v *low, v *high) {
-  const uint8_t *at[Q_LANES];
-  size_t n_all[Q_LANES];
-  for (size_t i = 0; i < Q_LANES; i++) at[i] = p[i] + off, n_all[i] = n;
-  q_gather_ends(at, n_all, low, high);
-}
-/* The same for 16 Q_LANES consecutive bytes; which of them a lane gets is the order of q_to_run_order(). */
-static inline void q_gather_run(const uint8_t *p, v *low, v *high) {
-  q_gather((const uint8_t *const[]){p, p + 16}, 0, low, high);
-}
-static inline v q_to_run_order(v x) {
+/* Rows of FEW_UNITS / 2 blocks: of one. */
+#define w_shuffle(x, n) _mm_shuffle_epi32(x, n)
+INLINE w w_row(__m128i x) {
   return x;
 }
+INLINE w w_rows(const uint8_t *const *p, size_t off) {
+  return block_load_all(p[0] + off);
+}
+/* The last row: counters before nonces. */
+INLINE w w_counters(w nonces, const uint32_t *counter) {
+  return _mm_insert_epi32(_mm_slli_si128(nonces, 4), (int)counter[0], 0);
+}
+INLINE void w_store_rows(uint8_t *p, w x[4]) {
+  UNROLL for (unsigned i = 0; i < 4; i++) w_store(p + 16 * i, x[i]);
+}
+/* x[i] has 16 bytes of block i, and goes to w_place(). */
+INLINE void w_to_blocks(w x[W_AT_ONCE]) {
+  (void)x;
+}
+INLINE size_t w_place(size_t j) {
+  return 64 * (j % 4) + 16 * (j / 4);
+}
 
-#define TEXT_BLOCK sl_chapoly_text_block
+/* Instructions of chapoly_rounds.h. */
+#define ROUNDS_ADD(from, to)   "paddd %%xmm" #from ", %%xmm" #to "\n\t"
+#define ROUNDS_XOR(from, to)   "pxor %%xmm" #from ", %%xmm" #to "\n\t"
+#define ROUNDS_BYTES(bits, to) "pshufb %[bytes" #bits "], %%xmm" #to "\n\t"
+#define ROUNDS_BITS(left, right, to, spare)                                                                            \
+  "movdqa %%xmm" #to ", %%xmm" #spare "\n\tpslld $" #left ", %%xmm" #to "\n\tpsrld $" #right ", %%xmm" #spare          \
+  "\n\tpor %%xmm" #spare ", %%xmm" #to "\n\t"
+#define ROUNDS_LOAD_AT(from, i, to) "movdqa 16*" #i "(%[" #from "]), %%xmm" #to "\n\t"
+#define ROUNDS_STORE_AT(from, i)    "movdqa %%xmm" #from ", 16*" #i "(%[out])\n\t"
+/* A block of Poly1305 beside two pairs of quarter rounds. */
+#define HASH_WITH_FIRST  "", HASH_1, "", HASH_2, "", HASH_3, "", HASH_4
+#define HASH_WITH_SECOND "", HASH_5, "", HASH_6, "", HASH_7, "", HASH_8 HASH_NEXT
+static const uint8_t rounds_bytes[2][W_BYTES] __attribute__((aligned(W_BYTES))) = {
+    {2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13},
+    {3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14},
+};
 
 #endif
