@@ -17,6 +17,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+import sizes as sizes_table
 import spills as spills_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -445,16 +446,27 @@ def first_comment(tree):
     return problems
 
 
+def of_objects(tree, check_name, table):
+    """What scripts/spills.py or sizes.py finds in the kernels of build/."""
+    if table.TABLE_PATH not in tree.paths:
+        return []
+    objects = sorted((tree.root / spills_table.OBJECTS).glob("*.o"))
+    found, skipped = table.problems(tree.text(table.TABLE_PATH), objects)
+    if skipped:
+        print(f"n/a  {check_name}: {skipped}")
+    return [Problem(table.TABLE_PATH, line, text) for line, text in found]
+
+
 @check
 def spills(tree):
     """hot loops of kernels keep their vectors in registers, but for what scripts/spills.txt allows"""
-    if spills_table.TABLE_PATH not in tree.paths:
-        return []
-    objects = sorted((tree.root / spills_table.OBJECTS).glob("*.o"))
-    found, skipped = spills_table.problems(tree.text(spills_table.TABLE_PATH), objects)
-    if skipped:
-        print(f"n/a  spills: {skipped}")
-    return [Problem(spills_table.TABLE_PATH, line, text) for line, text in found]
+    return of_objects(tree, "spills", spills_table)
+
+
+@check
+def sizes(tree):
+    """kernels take no more bytes than scripts/sizes.txt allows"""
+    return of_objects(tree, "sizes", sizes_table)
 
 
 # ---- scripts, words, documents ---------------------------------------------------------------------------------------
