@@ -28,7 +28,6 @@ static void stream_through(uint8_t *out, const uint8_t *in, const uint8_t *ahead
                            bool is_open) {
   size_t n_whole = len & ~(sizeof(stream_chunk) - 1);
   uint64_t which = 0 - (uint64_t)is_open; /* one loop for both: the direction is not worth two */
-#pragma GCC unroll 4
   for (size_t i = 0; i < n_whole; i += sizeof(stream_chunk)) {
     stream_chunk given = stream_chunk_load(in + i), other = stream_chunk_load(ahead + i) ^ stream_chunk_load(text + i);
     stream_chunk_store(out + i, given ^ other);
