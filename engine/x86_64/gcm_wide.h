@@ -20,9 +20,9 @@ INLINE void gcm_solo_with(struct sl_aead_job *job, unsigned rounds, v aad, bool 
   } else if (len <= 2 * V_BYTES) {
     (seal ? gcm_short_2_seal : gcm_short_2_open)(job, rounds, aad);
   } else if (len <= 3 * V_BYTES) {
-    (seal ? gcm_short_3_seal : gcm_short_3_open)(job, rounds, aad);
+    gcm_short_3(job, rounds, aad, seal);
   } else if (len <= 4 * V_BYTES) {
-    (seal ? gcm_short_4_seal : gcm_short_4_open)(job, rounds, aad);
+    gcm_short_4(job, rounds, aad, seal);
   } else if (len <= FIVE_LEN_MAX) {
     gcm_five(job, rounds, aad, seal);
   } else {
