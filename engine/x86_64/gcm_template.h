@@ -20,7 +20,8 @@
  * sum, the step with the lengths and the tag are done for V_LANES records together (gcm_finish).
  *
  * That is the way of narrow vectors, one record at a time (gcm_single.h, gcm_narrow.h); pieces of streams (gcm_stream.h) go it as
- * well. Wide ones go straight through registers (gcm_solo.h), or hold a record a lane (gcm_lanes.h). Here is what all share. */
+ * well. Wide ones go straight through registers (gcm_solo.h, gcm_long.h), or hold a record a lane (gcm_lanes.h). Here is what all
+ * share. */
 #ifndef SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 #define SEALANE_ENGINE_X86_64_GCM_TEMPLATE_H
 
