@@ -193,22 +193,35 @@ void sl_aead_job_failed(struct sl_aead_job *job, uint8_t tag[static SL_AEAD_TAG_
   sl_wipe(tag, SL_AEAD_TAG_LEN);
 }
 
-/* The first jobs as far as they have one shape and are plainly sound: puts them into list[] and returns how many. */
-static ALWAYS_INLINE size_t take_alike(struct sl_aead_job *jobs, size_t n, struct sl_aead_job **list, bool is_open) {
-  if (jobs->key == NULL) return 0;
-  struct shape shape = shape_of(jobs, is_open);
-  if (!is_plain_shape(&shape)) return 0;
+/* take_alike() for jobs of a shape, whose keys have n_lines: written out for each number, which then is no question. */
+static ALWAYS_INLINE size_t take_shape(struct sl_aead_job *jobs, size_t n, struct sl_aead_job **list, bool is_open,
+                                       struct shape shape, unsigned n_lines) {
   __asm__("" : "+m"(shape)); /* operands in memory: there are more of them than registers */
   size_t i = 0;
   for (; i < n; i++, jobs++) {
     if (n - i > JOBS_AHEAD) sl_aead_key_prefetch_ops(jobs[JOBS_AHEAD].key);
     bool is_alike = jobs->key != NULL && has_shape(jobs, &shape) && is_plainly_sound(jobs, &shape, is_open);
     if (!__builtin_expect(is_alike, true)) break;
-    sl_aead_key_prefetch(jobs->key);
+    sl_aead_key_prefetch_rest(jobs->key, n_lines);
     jobs->err = SL_OK;
     list[i] = jobs;
   }
   return i;
+}
+
+/* The first jobs as far as they have one shape and are plainly sound: puts them into list[] and returns how many. */
+static ALWAYS_INLINE size_t take_alike(struct sl_aead_job *jobs, size_t n, struct sl_aead_job **list, bool is_open) {
+  if (jobs->key == NULL) return 0;
+  struct shape shape = shape_of(jobs, is_open);
+  if (!is_plain_shape(&shape)) return 0;
+  switch (shape.ops->aead) {
+  case SL_AES_128_GCM:
+    return take_shape(jobs, n, list, is_open, shape, SL_KEY_LINES_AES_128_GCM);
+  case SL_AES_256_GCM:
+    return take_shape(jobs, n, list, is_open, shape, SL_KEY_LINES_AES_256_GCM);
+  default:
+    return take_shape(jobs, n, list, is_open, shape, SL_KEY_LINES_CHACHA20_POLY1305);
+  }
 }
 
 /* Puts those of n jobs that are sound into list[] and returns how many; the others get their err. */
@@ -217,7 +230,7 @@ static ALWAYS_INLINE size_t take_sound(struct sl_aead_job *jobs, size_t n, struc
   for (const struct sl_aead_job *end = jobs + n; jobs < end; jobs++) {
     jobs->err = check(jobs, is_open);
     if (jobs->err != SL_OK) continue;
-    sl_aead_key_prefetch(jobs->key);
+    sl_aead_key_prefetch_rest(jobs->key, sl_aead_key_lines(jobs->key->ops->aead));
     list[n_sound++] = jobs;
   }
   return n_sound;

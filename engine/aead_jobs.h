@@ -9,16 +9,32 @@
 /* Checks one job's arguments, for sealing or opening: SL_OK, or the error of sl_aead_seal(). */
 SL_MUST_USE sl_err sl_aead_job_check(const struct sl_aead_job *job, bool is_open);
 
-/* Ask for the lines of a key that a run will read, while there is still other work to do: with thousands of connections
- * most keys have left the nearer caches, and a kernel that met its misses one by one would spend its time there. Each line
- * takes its time on the way, so no more than a short record needs: the last SL_AEAD_KEY_LINES. The one with ops, which the
- * engine looks at first, is apart, and of a key that may be NULL. */
-#define SL_AEAD_KEY_LINES 5u
-static inline void sl_aead_key_prefetch_ops(const struct sl_aead_key *key) {
+/* Lines of a key that a short record needs, the last ones: two pointers, round keys and eight powers of H, or the secret. */
+enum {
+  SL_KEY_LINES_AES_128_GCM = (16 + 16 * 11 + 16 * 8) / 64,
+  SL_KEY_LINES_AES_256_GCM = (16 + 16 * 15 + 16 * 8) / 64,
+  SL_KEY_LINES_CHACHA20_POLY1305 = 1
+};
+static inline uint8_t sl_aead_key_lines(enum sl_aead aead) {
+  if (aead == SL_AES_128_GCM) return SL_KEY_LINES_AES_128_GCM;
+  return aead == SL_AES_256_GCM ? SL_KEY_LINES_AES_256_GCM : SL_KEY_LINES_CHACHA20_POLY1305;
+}
+
+/* gcc 12 takes calls of a function that does nothing but this for calls without effect, and drops them. */
+#define SL_PREFETCH static inline __attribute__((always_inline))
+
+/* Ask for lines of a key that a run will read, while there is still other work to do: with thousands of connections most keys
+ * have left the nearer caches, and a kernel that met its misses one by one would spend its time there. Each line takes its
+ * time on the way, so no more than a short record needs. The last, with ops, which the engine looks at first, is apart, and
+ * of a key that may be NULL. */
+SL_PREFETCH void sl_aead_key_prefetch_ops(const struct sl_aead_key *key) {
   __builtin_prefetch((const void *)((uintptr_t)key + offsetof(struct sl_aead_key, ops)));
 }
-static inline void sl_aead_key_prefetch(const struct sl_aead_key *key) {
-  SL_UNROLL for (size_t i = 2; i <= SL_AEAD_KEY_LINES; i++) __builtin_prefetch((const uint8_t *)(key + 1) - 64 * i);
+SL_PREFETCH void sl_aead_key_prefetch_rest(const struct sl_aead_key *key, unsigned n_lines) {
+  const uint8_t *end = (const uint8_t *)(key + 1);
+  if (n_lines < SL_KEY_LINES_AES_128_GCM) return;
+  SL_UNROLL for (size_t i = 2; i <= SL_KEY_LINES_AES_128_GCM; i++) __builtin_prefetch(end - 64 * i);
+  if (n_lines > SL_KEY_LINES_AES_128_GCM) __builtin_prefetch(end - 64 * SL_KEY_LINES_AES_256_GCM);
 }
 
 /* Runs jobs that passed the check, in any mix of keys: groups them by ops and calls each kernel once per group.

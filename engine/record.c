@@ -11,6 +11,7 @@
 sl_err sl_record_key_init(struct sl_record_key *key, enum sl_aead aead, const uint8_t *secret, size_t secret_len,
                           const uint8_t iv[SL_AEAD_NONCE_LEN]) {
   key->seq = 0;
+  key->n_lines = sl_aead_key_lines(aead);
   /* ChaCha20-Poly1305: "the record sequence number would wrap before the safety limit is reached" (5.5). */
   key->limit = aead == SL_CHACHA20_POLY1305 ? UINT64_MAX : SL_RECORD_LIMIT_GCM;
   memcpy(key->iv, iv, sizeof key->iv);
@@ -56,7 +57,7 @@ static inline void seal_describe(struct sl_record *record, struct sl_record_key 
   size_t text_len = body.len + body.tail_len, fragment_len = text_len + SL_AEAD_TAG_LEN;
   struct sl_aead_job *job = &record->job;
   sl_aead_key_prefetch_ops(&key->aead);
-  sl_aead_key_prefetch(&key->aead);
+  sl_aead_key_prefetch_rest(&key->aead, key->n_lines);
   job->key = &key->aead;
   job->aad = wire;
   job->in = body.in;
@@ -158,7 +159,7 @@ static sl_err open_describe(struct sl_record *record, struct sl_record_key *key,
 
   struct sl_aead_job *job = &record->job;
   sl_aead_key_prefetch_ops(&key->aead);
-  sl_aead_key_prefetch(&key->aead);
+  sl_aead_key_prefetch_rest(&key->aead, key->n_lines);
   job->key = &key->aead;
   job->in = body;
   job->out = plain;

@@ -37,6 +37,7 @@ struct sl_record_key {
   uint64_t seq;   /* of the next record */
   uint64_t limit; /* records this key may carry */
   uint8_t iv[SL_AEAD_NONCE_LEN];
+  uint8_t n_lines; /* private: of `aead`, what a short record reads */
 };
 
 /* errors: as sl_aead_key_init(); on error the key is empty. seq starts at 0. */
@@ -48,7 +49,7 @@ SL_API void sl_record_key_wipe(struct sl_record_key *key);
 /* Asks for the line of memory that describing a record with this key reads. With thousands of connections it has left the
  * nearer caches, and each sl_record_seal() or sl_record_open() would wait for its own; a loop that knows whose turn is next
  * asks some eight records ahead. Costs next to nothing where it was there already, changes nothing, reads nothing. */
-static inline void sl_record_key_prefetch(const struct sl_record_key *key) {
+__attribute__((always_inline)) static inline void sl_record_key_prefetch(const struct sl_record_key *key) {
   __builtin_prefetch(&key->seq);
 }
 
