@@ -5,6 +5,7 @@ the difference: clearing the "accessed" bits of a process's pages (/proc/PID/cle
 module's code (/proc/PID/smaps) while a long answer is under way shows whether that code runs for the records of
 this connection. A handshake is over by then, so it is the record's cipher that runs.
 """
+import contextlib
 import os
 import pathlib
 import pwd
@@ -204,10 +205,12 @@ def check_on_provider(context, host, suite):
 # ---- servers ---------------------------------------------------------------------------------------------------------
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind((HOST, 0))
-        return s.getsockname()[1]
+def free_ports(n):
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for s in held:
+            s.bind((HOST, 0))
+        return [s.getsockname()[1] for s in held]
 
 
 def children(pid):
@@ -241,7 +244,7 @@ class Host:
         self.folder.mkdir()
         self.log_path = self.folder / "log"
         for _ in range(5):  # somebody may take a free port before the server does
-            self.ports = [free_port() for _ in range(self.n_ports)]
+            self.ports = free_ports(self.n_ports)
             self.port = self.ports[0]
             with open(self.log_path, "ab") as log:
                 self.process = start(self.command(), stdout=log, stderr=log, env=self.env, cwd=self.cwd())
@@ -255,21 +258,27 @@ class Host:
         self.url = f"https://localhost:{self.port}/"  # by name: HAProxy chooses among certificates by it
 
     def _listens(self):
-        """True when its port answers; False when another has the port; Failed when it cannot start."""
+        """True when it has its ports; False when another has one; Failed when it cannot start."""
         limit = time.monotonic() + 20
         while self.process.poll() is None:
             check(time.monotonic() < limit, f"{self.name} did not listen within 20 s: {self.why()}")
-            if str(self.port) in self._listening_ports():
+            if set(self.ports) <= self._own_ports():
                 return True
             time.sleep(0.01)
         check(re.search(r"in use|cannot bind", self.log(), re.I),
               f"{self.name} ended with {self.process.returncode}: {self.why()}")
         return False
 
-    def _listening_ports(self):
-        """Ports that listen on this machine, without a connection that the server would count as one."""
+    def _own_ports(self):
+        """Ports on which it or a child of it listens, found without a connection that the server would count as one. nginx
+        listens on what it got while it tries again to get the rest, which may be another server's."""
         rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return {str(int(row[1].rpartition(":")[2], 16)) for row in rows if row[3] == "0A"}
+        listening = {f"socket:[{row[9]}]": int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
+        own = set()
+        for pid in (self.process.pid, *children(self.process.pid)):
+            with contextlib.suppress(OSError):  # it ends
+                own.update(os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+        return {port for inode, port in listening.items() if inode in own}
 
     def cwd(self):
         return self.folder
