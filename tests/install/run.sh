@@ -61,6 +61,15 @@ by_find_package() { # PREFIX
   "$scratch/cmake/with_static"
   if ldd "$scratch/cmake/with_static" | grep -F libsealane; then return 1; fi
 }
+within_another_project() { # which says nothing of optimisation; the library has it all the same
+  cmake -G Ninja -S "$here" -B "$scratch/within" -DSEALANE_SOURCE="$source"
+  grep -A5 '^build sealane/.*/engine/batch.c.o:' "$scratch/within/build.ninja" | grep '^  FLAGS = -O2'
+  cmake -DCMAKE_BUILD_TYPE=Debug "$scratch/within" # to be quick
+  ninja -C "$scratch/within" -j 2
+  "$scratch/within/with_shared"
+  "$scratch/within/with_static"
+  ! ninja -C "$scratch/within" -t targets all | grep -e sealane-serve -e sealane-bench -e test_aead
+}
 version_agrees() {
   local version
   version=$(sed -n 's/.*SEALANE_VERSION "\(.*\)"/\1/p' "$prefix/include/sealane/version.h")
@@ -163,7 +172,7 @@ refuses_32_bits() {
 mapfile -t headers < <(cd "$here/../../include/sealane" && ls -- *.h)
 n_of_provider=7
 [[ -e $build/sealane.so ]] || n_of_provider=0
-echo "1..$((11 + n_of_provider + 2 * ${#headers[@]}))"
+echo "1..$((12 + n_of_provider + 2 * ${#headers[@]}))"
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
 
 try "cmake --install" install_and_move
@@ -191,6 +200,7 @@ if ((n_of_provider)); then
   try "DESTDIR stands in no installed file" names_the_prefix
   try "the provider, from a path with blanks" provider_there
 fi
+try "a C and a C++ program that have the sources within theirs" within_another_project
 if echo 'int nothing;' | cc -m32 -xc -c -o /dev/null - 2>/dev/null; then
   try "a 32-bit build is refused" refuses_32_bits
 else
