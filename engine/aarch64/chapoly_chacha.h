@@ -1,11 +1,11 @@
-/* chapoly_chacha.h - the vocabulary of engine/chapoly_units.h on NEON: a state of sixteen vectors holds a word of four ChaCha20 blocks
+/* chapoly_chacha.h - the ChaCha20 key stream on NEON, with hashes between the rounds: a state of sixteen vectors holds a word of four ChaCha20 blocks
  * (RFC 8439 2.3) each. Two states go side by side where there is enough to do: a round of one waits for its own results half of the
  * time. */
 #ifndef SEALANE_ENGINE_AARCH64_CHAPOLY_CHACHA_H
 #define SEALANE_ENGINE_AARCH64_CHAPOLY_CHACHA_H
 
 #include "engine/aarch64/block.h"
-#include "engine/chapoly_hash.h"
+#include "engine/chapoly_run.h"
 #include "engine/portable/unroll.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -17,9 +17,6 @@ enum {
   LANES = 4,
   STATES = 2,
   W_BYTES = 16,
-  W_AT_ONCE = 4,
-  ROUNDS_IN_MEMORY = 0,
-  FEW_UNITS = 0, /* rows of one block beside each other would wait for their results as long as a state does */
 };
 CHACHA_LANES(LANES);
 
@@ -133,19 +130,10 @@ INLINE void place_block(struct chapoly_place *at) {
   at->n_blocks = at->hash->n_blocks;
 }
 
-/* n >= 1 blocks. */
-INLINE void hash_blocks(struct poly64 *hash, const uint8_t *block, size_t n) {
-  struct poly64 poly = *hash;
-  for (; n > 0; n--, block += 16) poly64_block(&poly, block);
-  *hash = poly;
-}
-
 /* The rounds of n_states states; and the hashes. */
-INLINE void chacha_rounds(w (*x)[16], const w (*start)[16], unsigned n_states, struct chapoly_hash *hash,
-                          size_t n_blocks) {
+INLINE void chacha_rounds(w (*x)[16], const w (*start)[16], unsigned n_states, struct chapoly_hash *hash) {
   v places = chacha_places();
   struct chapoly_place at = {hash->poly, hash, hash->block, hash->n_blocks};
-  (void)n_blocks;
   SL_UNROLL for (unsigned s = 0; s < n_states; s++) {
     SL_UNROLL for (unsigned i = 0; i < 16; i++) x[s][i] = start[s][i];
   }
@@ -164,9 +152,6 @@ INLINE void chacha_rounds(w (*x)[16], const w (*start)[16], unsigned n_states, s
 INLINE void chacha_finish(w y[4], const w x[16], const w start[16], unsigned first) {
   SL_UNROLL for (unsigned j = 0; j < 4; j++) y[j] = vaddq_u32(x[first + j], start[first + j]);
   w_transpose(y);
-}
-INLINE void chacha_few(uint8_t (*stream)[UNIT_LEN], const struct chacha_lanes *lane) {
-  (void)stream, (void)lane;
 }
 INLINE size_t w_place(size_t j) {
   return UNIT_LEN * (j % 4) + 16 * (j / 4);

@@ -3,7 +3,7 @@
 
 #include "engine/x86_64/chapoly_narrow.h"
 
-#include "engine/chapoly_units.h"
+#include "engine/chapoly_kernel.h"
 
 #include "engine/x86_64/kernels.h"
 

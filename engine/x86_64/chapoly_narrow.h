@@ -1,20 +1,10 @@
-/* chapoly_narrow.h - the vocabulary of engine/chapoly_units.h where there are 16 registers, out of that of a width. */
+/* chapoly_narrow.h - the table of engine/chapoly_run.h where there are 16 registers, out of a width's vocabulary. */
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_NARROW_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_NARROW_H
 
-#include "engine/chapoly_hash.h"
+#include "engine/chapoly_run.h"
 
-typedef __m128i v;
-
-enum {
-  STATES = 1,           /* one fills the registers */
-  ROUNDS_IN_MEMORY = 1, /* where chacha_rounds() leaves what it computes */
-};
 CHACHA_LANES(LANES);
-
-INLINE v block_of(uint64_t low, uint64_t high) {
-  return _mm_set_epi64x((long long)high, (long long)low);
-}
 
 /* Rows become columns, in every 128-bit lane. */
 INLINE void w_transpose(w x[4]) {
@@ -88,10 +78,68 @@ SHARED void chacha_few(uint8_t (*stream)[UNIT_LEN], const struct chacha_lanes *l
 
 #include "engine/x86_64/chapoly_rounds.h"
 
-INLINE void chacha_rounds(w (*out)[16], const w (*start)[16], unsigned n_states, struct chapoly_hash *hash,
-                          size_t n_blocks) {
-  (void)n_states;
-  chacha_one_state(out[0], start[0], hash, n_blocks);
+/* The lanes of the state. Those that are over repeat the first unit. */
+INLINE void narrow_lanes(const struct chapoly_run *run, struct chacha_lanes *lane) {
+  for (unsigned i = 0; i < LANES; i++) {
+    struct chapoly_unit unit = run->unit[i < run->n_units ? i : 0];
+    lane->key[i] = sl_chapoly_secret(unit.job->key);
+    lane->nonce[i] = unit.job->nonce;
+    lane->counter[i] = chapoly_unit_counter(run, unit);
+  }
 }
+static void narrow_begin(struct chapoly_run *run) {
+  struct chacha_lanes lane;
+  narrow_lanes(run, &lane);
+  chacha_begin((w *)run->start, &lane);
+}
+static void narrow_next(struct chapoly_run *run) {
+  w *start = (w *)run->start;
+  start[12] = w_add(start[12], w_set(LANES));
+}
+static void narrow_few(struct chapoly_run *run) {
+  struct chacha_lanes lane;
+  narrow_lanes(run, &lane);
+  chacha_few(run->stream, &lane);
+}
+
+static void narrow_rounds(struct chapoly_run *run) {
+  const w *start = (const w *)run->start, *x = (const w *)run->rounds;
+  const uint8_t *in = run->in;
+  uint8_t *out = run->out, *block = run->block[0];
+  w seal = w_set(run->seal ? UINT32_MAX : 0);
+  chacha_one_state((w *)run->rounds, start, run->hash, run->n_blocks);
+  UNROLL for (unsigned i = 0; i < 16; i += W_AT_ONCE) {
+    w y[W_AT_ONCE];
+    chacha_finish(y, x, start, i);
+    UNROLL for (unsigned j = 0; j < W_AT_ONCE; j++) {
+      size_t off = w_place(i + j);
+      if (in == NULL) {
+        w_store(run->stream[0] + off, y[j]);
+        continue;
+      }
+      w data = w_load(in + off); /* the ciphertext is what goes out or what comes in */
+      w_store(block + off, w_xor(data, w_and(y[j], seal)));
+      w_store(out + off, w_xor(data, y[j]));
+    }
+  }
+}
+
+/* sl_wipe(), in steps that start at once: of a memset compilers make `rep stos`, which does not. */
+static void narrow_wipe(struct chapoly_run *run) {
+  uint8_t *p = (uint8_t *)run, *end = p + offsetof(struct chapoly_run, n_blocks);
+  ROLLED for (; p < end; p += W_BYTES) w_store(p, w_set(0));
+  sl_wipe(run, 0);
+}
+_Static_assert(offsetof(struct chapoly_run, n_blocks) + W_BYTES <= sizeof(struct chapoly_run), "it is all inside");
+
+static const struct chapoly_units_width chapoly_width = {
+    .n_units = LANES,
+    .few_units = FEW_UNITS,
+    .begin = narrow_begin,
+    .next = narrow_next,
+    .rounds = narrow_rounds,
+    .few = narrow_few,
+    .wipe = narrow_wipe,
+};
 
 #endif

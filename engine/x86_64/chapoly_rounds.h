@@ -8,6 +8,8 @@
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_ROUNDS_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_ROUNDS_H
 
+#include "engine/x86_64/poly64_asm.h"
+
 /* clang-format off */
 
 /* Two quarter rounds (RFC 8439 2.1) side by side, of registers a, b, c, d and e, f, g, h; and eight pieces of something else. */
@@ -39,53 +41,6 @@
 #define ROUNDS_STORE(i) ROUNDS_STORE_AT(i, i)
 #define ROUNDS_EACH(X)  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(12) X(13) X(14) X(15)
 
-/* h = (h + block + 2^128) r in eight pieces, for which `hash` leads to r, m to the block. n counts blocks. */
-#define HASH_1                                                                                                         \
-  "addq (%[m]), %[h0]\n\t"                                                                                             \
-  "adcq 8(%[m]), %[h1]\n\t"                                                                                            \
-  "adcq $1, %[h2]\n\t"                                                                                                 \
-  "movq %[h0], %%rax\n\t"
-#define HASH_2 /* h0 r0 */                                                                                             \
-  "mulq %c[r0](%[hash])\n\t"                                                                                           \
-  "movq %%rax, %[d0]\n\t"                                                                                              \
-  "movq %%rdx, %[d0_1]\n\t"                                                                                            \
-  "movq %[h0], %%rax\n\t"
-#define HASH_3 /* h0 r1; from here on [h0] is the upper half of d1 */                                                  \
-  "mulq %c[r1](%[hash])\n\t"                                                                                           \
-  "movq %%rax, %[d1]\n\t"                                                                                              \
-  "movq %%rdx, %[h0]\n\t"                                                                                              \
-  "movq %[h1], %%rax\n\t"
-#define HASH_4 /* h1 s1 */                                                                                             \
-  "mulq %c[s1](%[hash])\n\t"                                                                                           \
-  "addq %%rax, %[d0]\n\t"                                                                                              \
-  "adcq %%rdx, %[d0_1]\n\t"                                                                                            \
-  "movq %[h1], %%rax\n\t"
-#define HASH_5 /* h1 r0 */                                                                                             \
-  "mulq %c[r0](%[hash])\n\t"                                                                                           \
-  "addq %%rax, %[d1]\n\t"                                                                                              \
-  "adcq %%rdx, %[h0]\n\t"                                                                                              \
-  "movq %c[s1](%[hash]), %%rax\n\t"
-#define HASH_6 /* h2 s1; h2 r0, which is all of d2 */                                                                  \
-  "imulq %[h2], %%rax\n\t"                                                                                             \
-  "imulq %c[r0](%[hash]), %[h2]\n\t"                                                                                   \
-  "addq %%rax, %[d1]\n\t"                                                                                              \
-  "adcq $0, %[h0]\n\t"
-#define HASH_7 /* carries; rax and [h0] are four times what is over 2^130, and once */                                 \
-  "addq %[d0_1], %[d1]\n\t"                                                                                            \
-  "adcq %[h0], %[h2]\n\t"                                                                                              \
-  "movq %[h2], %%rax\n\t"                                                                                              \
-  "movq %[h2], %[h0]\n\t"                                                                                              \
-  "andq $-4, %%rax\n\t"                                                                                                \
-  "shrq $2, %[h0]\n\t"
-#define HASH_8                                                                                                         \
-  "andl $3, %k[h2]\n\t"                                                                                                \
-  "addq %%rax, %[h0]\n\t"                                                                                              \
-  "addq %[d0], %[h0]\n\t"                                                                                              \
-  "movq %[d1], %[h1]\n\t"                                                                                              \
-  "adcq $0, %[h1]\n\t"                                                                                                 \
-  "adcq $0, %[h2]\n\t"                                                                                                 \
-  "addq $16, %[m]\n\t"                                                                                                 \
-  "decq %[n]\n\t"
 #define HASH_LOAD                                                                                                      \
   "movq %c[h](%[hash]), %[h0]\n\t"                                                                                     \
   "movq 8+%c[h](%[hash]), %[h1]\n\t"                                                                                   \
@@ -101,10 +56,6 @@
   "addq %[size], %[hash]\n\t"                                                                                          \
   HASH_LOAD                                                                                                            \
   "4:\n\t"
-#define HASH_OPERANDS                                                                                                  \
-  [h] "i"(offsetof(struct chapoly_hash, poly.h0)), [r0] "i"(offsetof(struct chapoly_hash, poly.r0)),                   \
-  [r1] "i"(offsetof(struct chapoly_hash, poly.r1)), [s1] "i"(offsetof(struct chapoly_hash, poly.s1))
-
 /* out = the rounds of start; and between them n_blocks of the list of hashes. */
 SHARED void chacha_one_state(w out[16], const w *start, struct chapoly_hash *hash, size_t n_blocks) {
   uint64_t h0, h1, h2, d0, d0_1, d1, n, low, high;
@@ -141,20 +92,7 @@ SHARED void chacha_one_state(w out[16], const w *start, struct chapoly_hash *has
         "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
-/* n >= 1 blocks from m on. */
-SHARED void hash_blocks(struct poly64 *hash, const uint8_t *m, uint64_t n) {
-  uint64_t h0 = hash->h0, h1 = hash->h1, h2 = hash->h2, d0, d0_1, d1, low, high;
-  __asm__ volatile(
-      "1:\n\t"
-      HASH_1 HASH_2 HASH_3 HASH_4 HASH_5 HASH_6 HASH_7 HASH_8
-      "jnz 1b\n\t"
-      : [h0] "+&r"(h0), [h1] "+&r"(h1), [h2] "+&r"(h2), [d0] "=&r"(d0), [d0_1] "=&r"(d0_1), [d1] "=&r"(d1),
-        [n] "+&r"(n), [m] "+&r"(m), "=&a"(low), "=&d"(high)
-      : [hash] "r"(hash), HASH_OPERANDS
-      : "cc", "memory");
-  hash->h0 = h0, hash->h1 = h1, hash->h2 = h2;
-}
-_Static_assert(offsetof(struct chapoly_hash, poly) == 0, "HASH_OPERANDS are good for both");
+_Static_assert(offsetof(struct chapoly_hash, poly) == 0, "a hash begins with what HASH_OPERANDS are of");
 
 /* clang-format on */
 
