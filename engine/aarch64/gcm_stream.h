@@ -22,10 +22,6 @@ PART v gcm_stream_block(struct sl_stream *s, const struct sl_aead_key *key) {
   return gcm_encrypt(x, gcm_key_mem(key, gcm_stream_rounds(key)), gcm_stream_rounds(key));
 }
 
-static void gcm_stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
-  block_store_all((uint8_t *)&s->hash[2], gcm_stream_block(s, key));
-}
-
 static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
   v acc = v_turn(block_load_all((const uint8_t *)s->hash));
   for (size_t n_now; n > 0; n -= n_now, blocks += 16 * n_now) {
@@ -60,23 +56,11 @@ PART void gcm_stream_blocks(struct sl_stream *s, const struct sl_aead_key *key, 
   sl_wipe(&run, sizeof run);
 }
 
-/* Less than a block. */
-PART void gcm_stream_over(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
-                          size_t len, bool seal) {
-  v key_stream = gcm_stream_block(s, key), data = block_load(in, len), done = v_xor(data, key_stream);
-  block_store(out, len, done);
-  block_store_all(s->block, seal ? done : data);
-  block_store_all(s->unit, key_stream);
-  s->n_block = (uint8_t)len;
-  s->n_unit = (uint8_t)(16 - len);
+typedef v block;
+static inline block block_xor(block a, block b) {
+  return v_xor(a, b);
 }
 
-static void gcm_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
-  uint8_t lengths[16];
-  if (s->n_block > 0) gcm_stream_absorb(s, key, s->block, 1);
-  block_store_all(lengths, v_turn(gcm_lengths(s->aad_len, s->text_len)));
-  gcm_stream_absorb(s, key, lengths, 1);
-  block_store_all(tag, v_xor(block_load_all((const uint8_t *)s->hash), block_load_all((const uint8_t *)&s->hash[2])));
-}
+#include "engine/gcm_stream_ends.h"
 
 #endif

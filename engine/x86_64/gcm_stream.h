@@ -22,10 +22,6 @@ PART __m128i gcm_stream_block(struct sl_stream *s, const struct sl_aead_key *key
   return _mm_aesenclast_si128(x, block_load_all(last));
 }
 
-static void gcm_stream_start(struct sl_stream *s, const struct sl_aead_key *key) {
-  block_store_all((uint8_t *)&s->hash[2], gcm_stream_block(s, key));
-}
-
 /* AAD is short, or in large pieces rare: a block at a time. */
 static void gcm_stream_absorb(struct sl_stream *s, const struct sl_aead_key *key, const uint8_t *blocks, size_t n) {
   const v h = v_low(block_load_all(gcm_key_mem(key, gcm_stream_rounds(key)) - 16));
@@ -46,25 +42,11 @@ PART void gcm_stream_blocks(struct sl_stream *s, const struct sl_aead_key *key, 
   s->counter += (uint32_t)(len / 16);
 }
 
-/* Less than a block. */
-PART void gcm_stream_over(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *out, const uint8_t *in,
-                          size_t len, bool seal) {
-  __m128i key_stream = gcm_stream_block(s, key), data = block_load(in, len), done = _mm_xor_si128(data, key_stream);
-  block_store(out, len, done);
-  block_store_all(s->block, seal ? done : data);
-  block_store_all(s->unit, key_stream);
-  s->n_block = (uint8_t)len;
-  s->n_unit = (uint8_t)(16 - len);
+typedef __m128i block;
+static inline block block_xor(block a, block b) {
+  return _mm_xor_si128(a, b);
 }
 
-static void gcm_stream_tag(struct sl_stream *s, const struct sl_aead_key *key, uint8_t *tag) {
-  uint8_t lengths[16];
-  if (s->n_block > 0) gcm_stream_absorb(s, key, s->block, 1);
-  sl_store64_be(lengths, 8 * s->aad_len);
-  sl_store64_be(lengths + 8, 8 * s->text_len);
-  gcm_stream_absorb(s, key, lengths, 1);
-  block_store_all(
-      tag, _mm_xor_si128(block_load_all((const uint8_t *)s->hash), block_load_all((const uint8_t *)&s->hash[2])));
-}
+#include "engine/gcm_stream_ends.h"
 
 #endif
