@@ -3,7 +3,7 @@
 #ifndef SEALANE_ENGINE_X86_64_GCM_SINGLE_H
 #define SEALANE_ENGINE_X86_64_GCM_SINGLE_H
 
-#include "engine/x86_64/gcm_template.h"
+#include "engine/x86_64/gcm_record.h"
 
 enum {
   LONG_LAST = V_GROUP + 1, /* vectors in a long record's last group at most */
