@@ -1,9 +1,9 @@
 /* test_poly1305_lanes.c - Poly1305 in the lanes of chapoly_avx512, on operands that no ChaCha20 key is likely to make: limbs at
  * their bounds, which libcrypto's big numbers multiply, too; r of all bits or of one; texts of ones, and of what makes the
- * hash end next to p = 2^130 - 5, against portable code. */
+ * hash end next to p = 2^130 - 5, against libcrypto. */
 #include "poly1305_lanes.h"
 
-#include "primitives.h"
+#include "poly1305_edges.h"
 #include "unit.h"
 #include <openssl/bn.h>
 #include <stdlib.h>
@@ -19,10 +19,6 @@ static bool can_run(void) {
   bool can = (sl_cpu_detect() & needs) == needs;
   if (!can) printf("  n/a %s: this CPU cannot run it\n", lanes->kernel->name);
   return can;
-}
-
-static uint64_t any(uint64_t *seed) {
-  return number((*seed)++, UINT64_MAX);
 }
 
 /* At or near an edge of what is under `end`; now and then any. */
@@ -166,33 +162,6 @@ static void ends(void **state) {
   BN_CTX_free(scratch);
 }
 
-/* A key whose r is nothing, one bit, all bits there can be, or any. */
-static void make_key(uint8_t key[32], uint64_t *seed) {
-  uint64_t what = any(seed) % 6;
-  fill(key, 32, any(seed));
-  if (what == 0) memset(key, 0xff, 32);
-  if (what == 1 || what == 2) memset(key, 0, 16);
-  if (what == 1) key[any(seed) % 16] = (uint8_t)(1 << any(seed) % 8);
-  if (what == 2) key[0] = 1;
-}
-
-/* A text of ones, of nothing, of either, of anything. With r = 1 and four blocks, three of ones and one that is nearly, its hash is
- * next to 2 p. */
-static void make_text(uint8_t *text, size_t len, uint64_t *seed) {
-  uint64_t what = any(seed) % 5;
-  if (what < 3) memset(text, what == 0 ? 0 : 0xff, len);
-  if (what == 2) text[len - 16] = (uint8_t)(0xff - any(seed) % 16);
-  for (size_t off = 0; what == 3 && off < len; off += 16) memset(text + off, any(seed) % 2 ? 0xff : 0, 16);
-  if (what == 4) fill(text, len, any(seed));
-}
-
-static void portable_tag(uint8_t tag[16], const uint8_t key[32], const uint8_t *text, size_t len) {
-  struct sl_poly1305 poly;
-  sl_poly1305_init(&poly, key);
-  for (size_t off = 0; off < len; off += 16) sl_poly1305_block(&poly, text + off, 1);
-  sl_poly1305_final(&poly, tag);
-}
-
 static void groups(void **state) {
   (void)state;
   static uint8_t text[LANES][64 * ROWS_MAX + 16 * MORE_MAX];
@@ -211,7 +180,7 @@ static void groups(void **state) {
     }
     lanes->group(low, high, (const uint8_t(*)[32])key, texts, n_rows, n_more, any(&seed) % 2 == 0);
     for (unsigned l = 0; l < LANES; l++) {
-      portable_tag(want, key[l], text[l], len);
+      libcrypto_tag(want, key[l], text[l], len);
       sl_store64_le(got, low[l]);
       sl_store64_le(got + 8, high[l]);
       assert_memory_equal(got, want, 16);
@@ -235,7 +204,7 @@ static void solos(void **state) {
     if (before > 0) sl_poly1305_block(&poly, text, 1);
     lanes->solo(&poly, text + before, n_steps, any(&seed) % 2 == 0);
     sl_poly1305_final(&poly, got);
-    portable_tag(want, key, text, len);
+    libcrypto_tag(want, key, text, len);
     assert_memory_equal(got, want, 16);
   }
 }
