@@ -43,13 +43,17 @@ static inline __attribute__((always_inline)) void poly64_block(struct poly64 *p,
   p->h1 = u128_high(h);
 }
 
-/* tag = (h mod 2^130 - 5) + s, modulo 2^128. */
+/* tag = (h mod 2^130 - 5) + s, modulo 2^128. By words: compilers would leave s and h on the stack as words of 128 bits. */
 static inline void poly64_final(const struct poly64 *p, const uint64_t s[2], uint8_t tag[16]) {
-  u128 g, h = (u128)p->h1 << 64 | p->h0, sum = (u128)s[1] << 64 | s[0];
-  uint64_t g2 = p->h2 + __builtin_add_overflow(h, (u128)5, &g), less = (g2 >> 2) - 1; /* all ones when h < p; g2 < 8 */
-  u128 is_less = (u128)less << 64 | less;
-  sum += (h & is_less) | (g & ~is_less);
-  memcpy(tag, &sum, sizeof sum);
+  u128 t = (u128)p->h0 + 5;
+  uint64_t h0 = p->h0, h1 = p->h1, g0 = (uint64_t)t;
+  t = (u128)h1 + u128_high(t);
+  uint64_t g1 = (uint64_t)t, g2 = p->h2 + u128_high(t), is_less = (g2 >> 2) - 1; /* all ones when h < p; g2 < 8 */
+  h0 = (h0 & is_less) | (g0 & ~is_less);
+  h1 = (h1 & is_less) | (g1 & ~is_less);
+  t = (u128)h0 + s[0];
+  sl_store64_le(tag, (uint64_t)t);
+  sl_store64_le(tag + 8, h1 + s[1] + u128_high(t));
 }
 
 #endif
