@@ -1,5 +1,6 @@
 /* provider_direct.c - see provider_direct.h. */
 #include "provider_direct.h"
+#include "provider_pair.h"
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,4 +111,13 @@ const char *direct_reason(void) {
     if ((int)item->id == direct_last_reason) return item->ptr;
   }
   return "";
+}
+
+int direct_set_up(void **state) {
+  direct_load();
+  return pair_set_up(state);
+}
+int direct_tear_down(void **state) {
+  direct_unload();
+  return pair_tear_down(state);
 }

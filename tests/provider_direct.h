@@ -18,6 +18,9 @@ extern const char *direct_version; /* that the core says it is of, "3.0.19"; NUL
 
 void direct_load(void);
 void direct_unload(void);
+/* The same with the contexts of provider_pair.h, for a group of tests. */
+int direct_set_up(void **state);
+int direct_tear_down(void **state);
 /* The table of the first algorithm of an operation that has this name; NULL when it is not offered. */
 const OSSL_DISPATCH *direct_algorithm(int operation, const char *name);
 /* An entry; NULL when there is none. */

@@ -445,15 +445,6 @@ static void test_no_memory(void **state) {
   }
 }
 
-static int set_up(void **state) {
-  direct_load();
-  return pair_set_up(state);
-}
-static int tear_down(void **state) {
-  direct_unload();
-  return pair_tear_down(state);
-}
-
 int main(int argc, char *argv[]) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_pipelines),
@@ -463,5 +454,5 @@ int main(int argc, char *argv[]) {
   };
   if (argc > 1) n_pipelines = strtoul(argv[1], NULL, 10);
   force_what_there_is();
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, direct_set_up, direct_tear_down);
 }

@@ -294,15 +294,6 @@ static void test_evp(void **state) {
   OSSL_LIB_CTX_free(lib);
 }
 
-static int set_up(void **state) {
-  direct_load();
-  return pair_set_up(state);
-}
-static int tear_down(void **state) {
-  direct_unload();
-  return pair_tear_down(state);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_import_and_export),
@@ -312,5 +303,5 @@ int main(void) {
       cmocka_unit_test(test_evp),
   };
   force_what_there_is();
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, direct_set_up, direct_tear_down);
 }
