@@ -134,7 +134,7 @@ INLINE void chacha_few_vectors(uint8_t (*out)[64], const uint8_t key[32], const 
  * vector by itself is faster where both want the same two ports. */
 static void chacha_few_blocks(uint8_t (*out)[64], const uint8_t key[32], const uint8_t *nonce, uint32_t first,
                               uint32_t second, size_t n) {
-  if (W_STATES > 1 && n <= FEW_BLOCKS / 2) {
+  if (n <= FEW_BLOCKS / 2) {
     chacha_few_vectors(out, key, nonce, first, second, 1);
   } else {
     chacha_few_vectors(out, key, nonce, first, second, 2);

@@ -1,4 +1,4 @@
-/* chapoly_common.c - ChaCha20-Poly1305 (RFC 8439 2.8) for x86, the part that all vector widths have in common. */
+/* chapoly_common.c - ChaCha20-Poly1305 (RFC 8439 2.8) in wide vectors, the part that needs none: chapoly_common.h. */
 #include "engine/x86_64/chapoly_common.h"
 
 #include "engine/x86_64/block.h"

@@ -1,6 +1,6 @@
-/* chapoly_common.h - what ChaCha20-Poly1305 does alike at every vector width, compiled once (chapoly_common.c): which records go
- * side by side, the walk of a group from pass to pass, ends of texts, Poly1305 in general registers. A width (chapoly_template.h)
- * is a table of what vectors do, struct chapoly_width.
+/* chapoly_common.h - what of chapoly_template.h needs no wide vector, chapoly_common.c: which records go side by side, the walk of a group
+ * from pass to pass, ends of texts, Poly1305 in general registers. It is compiled without AVX-512, with which gcc 12 keeps words of 64 bits
+ * in vectors and Poly1305 waits for them: 64 bytes alone would take 7 % more. What vectors do is a table, struct chapoly_width.
  *
  * Secrets are in a width's struct chapoly_work. What is here is public, but for key stream and hashes that pass by. */
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_COMMON_H
@@ -12,7 +12,7 @@
 #include "engine/stream.h"
 
 enum {
-  PLACES_MAX = 32,      /* of a pass, at any width: blocks of stream */
+  PLACES_MAX = 32,      /* of a pass: blocks of stream */
   GROUP_LONG_LEN = 192, /* bytes: a group whose records are all that long merges products; measured: docs/kernels.md */
 };
 

@@ -4,7 +4,7 @@
 
 /* Keys, nonces and counters to the lanes of n_states states. */
 SHARED void chapoly_group_start(struct chapoly_work *w, const struct chapoly_records *rec, size_t n_states) {
-  for (size_t s = 0; s < STATES(n_states); s++) {
+  for (size_t s = 0; s < n_states; s++) {
     v *start = w->start + 16 * s;
     chacha_start_constants(start);
     /* Halves of keys, then nonces. The 4 bytes behind a nonce are the job's, too, and go where the counter comes. */
@@ -46,13 +46,7 @@ SHARED void chapoly_group_uneven(struct chapoly_work *w, const struct chapoly_re
   v low, high;
   q_gather_ends(at, n, &low, &high);
   struct poly_value x = poly_block(low, high, q_load(there));
-  if (POLY_ADDS_LAST) {
-    x = poly_absorbed(w->hash[u], &w->r[0][u], x);
-  } else {
-    x = poly_add(x, w->hash[u]);
-    poly_times(&x, &w->r[0][u]);
-  }
-  w->hash[u] = poly_select(q_load(there), x, w->hash[u]);
+  w->hash[u] = poly_select(q_load(there), poly_absorbed(w->hash[u], &w->r[0][u], x), w->hash[u]);
 }
 
 /* Absorbs bytes [from,to) of every record's AAD or text, or its lengths: a block of all vectors before the next one, for their
@@ -78,7 +72,7 @@ SHARED void chapoly_group_absorb(struct chapoly_work *w, const struct chapoly_re
         continue;
       }
       struct poly_value x = poly_block(low, high, poly_ones());
-      w->hash[u] = POLY_ADDS_LAST && is_aad && off == 0 ? x : poly_absorbed(w->hash[u], &w->r[0][u], x);
+      w->hash[u] = is_aad && off == 0 ? x : poly_absorbed(w->hash[u], &w->r[0][u], x);
     }
   }
 }
@@ -88,6 +82,11 @@ SHARED void chapoly_gather_pairs(const struct chapoly_records *rec, size_t u, si
   for (unsigned i = 0; i < n; i++) {
     q_gather(rec->cipher + Q_LANES * u, off + 16 * i, &row[4 * i * W_STATES], &row[(4 * i + 2) * W_STATES]);
   }
+}
+
+/* Block i of a row in pairs. */
+INLINE struct poly_value poly_row_block(const v *row, unsigned i) {
+  return poly_block(row[4 * i * W_STATES], row[(4 * i + 2) * W_STATES], poly_ones());
 }
 
 /* Absorbs rows, four blocks at a time: bytes [from,to) of every text, or where `pairs` is not NULL the rows of a pass. n_merged blocks
@@ -102,24 +101,13 @@ INLINE void chapoly_group_rows_by(struct chapoly_work *w, const struct chapoly_r
       const v *row = gathered;
       if (pairs != NULL) {
         row = chacha_pair(pairs, place + u, 0) + in_row / 4 * W_STATES;
-      } else if (W_STATES > 1) {
+      } else {
         chapoly_gather_pairs(rec, u, off, gathered, n_merged);
       }
-      struct poly_sum s = poly_sum_of(poly_zero());
-      if (POLY_ADDS_LAST) {
-        s = poly_sum_of(poly_block(row[4 * last * W_STATES], row[(4 * last + 2) * W_STATES], poly_ones()));
-        s = poly_sum_add(s, w->hash[u], &w->r[last][u], POLY_VALUE);
-      }
-      POLY_UNROLL for (unsigned i = 0; i < n_merged - POLY_ADDS_LAST; i++) {
-        v low, high;
-        if (W_STATES > 1) {
-          low = row[4 * i * W_STATES], high = row[(4 * i + 2) * W_STATES];
-        } else {
-          q_gather(rec->cipher + Q_LANES * u, off + 16 * i, &low, &high);
-        }
-        struct poly_value x = poly_block(low, high, poly_ones());
-        if (!POLY_ADDS_LAST && i == 0) x = poly_add(x, w->hash[u]);
-        s = poly_sum_add(s, x, &w->r[last - POLY_ADDS_LAST - i][u], POLY_BLOCK);
+      struct poly_sum s = poly_sum_of(poly_row_block(row, last));
+      s = poly_sum_add(s, w->hash[u], &w->r[last][u], POLY_VALUE);
+      UNROLL for (unsigned i = 0; i < last; i++) {
+        s = poly_sum_add(s, poly_row_block(row, i), &w->r[last - 1 - i][u], POLY_BLOCK);
       }
       w->hash[u] = poly_carried(s);
     }
@@ -162,7 +150,7 @@ static void chapoly_group_steps(struct chapoly_work *w, const struct chapoly_rec
                                 const void *pairs) {
   if (rec->text_min >= GROUP_LONG_LEN) {
     size_t rows_to = from + ((to - from) & ~(size_t)63);
-    chapoly_group_rows(w, rec, from, rows_to, W_STATES > 1 ? pairs : NULL);
+    chapoly_group_rows(w, rec, from, rows_to, pairs);
     from = rows_to;
   }
   if (from < to) chapoly_group_absorb(w, rec, CHAPOLY_TEXT, from, to);

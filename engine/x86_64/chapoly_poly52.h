@@ -30,8 +30,6 @@ enum {
   POLY_MERGED_FEW = 2,   /* where texts are shorter than */
   POLY_MERGED_LEN = 448, /* bytes, by measurement */
   POLY_SOLO_MERGED = 8,  /* of a solo */
-  POLY_SOLO_FACTORS = 1, /* vectors of multipliers that takes: each lane is another power */
-  POLY_ADDS_LAST = 1,    /* a group's hash is h r + block, not (h + block) r */
   POLY_TOP_BITS = 24,    /* where 2^128 is in the last limb */
   /* What records cost (chapoly_template.h), by measurement. */
   COST_POLY = 1,
@@ -39,9 +37,6 @@ enum {
   COST_FEW = 4,
   COST_GROUP = 5,
 };
-#define POLY_UNROLL UNROLL /* products that are merged, of a solo */
-/* poly_times(): what comes next waits for it, and the way through memory would be half its time. */
-#define POLY_TIMES INLINE
 /* What counts of a limb. */
 #define POLY_LIMB_MASK ((UINT64_C(1) << 52) - 1)
 

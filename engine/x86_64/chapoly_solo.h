@@ -14,7 +14,7 @@ INLINE struct poly_value chapoly_solo_new_powers(const struct sl_poly1305 *poly,
 #undef ALL
   v low = q_set(poly->r[0] | poly->r[1] << 44), high = q_set(poly->r[1] >> 20 | poly->r[2] << 24);
   struct poly_value x = poly_block(low, high, q_zero());
-  unsigned log_lanes = __builtin_ctz(Q_LANES), n_rounds = is_long && POLY_SOLO_FACTORS == 1 ? 2 * log_lanes : log_lanes;
+  unsigned log_lanes = __builtin_ctz(Q_LANES), n_rounds = is_long ? 2 * log_lanes : log_lanes;
   /* Lanes have r^n ... r^1, over and over, n = 1, 2, 4, ..., and then all of them are squared. */
   for (unsigned k = 0; k < n_rounds; k++) {
     struct poly_value before = x;
@@ -27,14 +27,12 @@ INLINE struct poly_value chapoly_solo_new_powers(const struct sl_poly1305 *poly,
   return n_rounds > log_lanes ? x : poly_first(x);
 }
 
-/* The k-th value that a text in pieces has kept: behind the lanes, and if that is all there is, in lane 0. */
-enum { POWER_WORDS = POLY_SOLO_FACTORS > 1 ? 1 : Q_LANES };
-INLINE struct poly_value chapoly_solo_kept(const uint64_t *lanes, size_t k, bool is_long) {
-  const uint64_t *words = is_long ? lanes + POLY_LIMBS * (Q_LANES + POWER_WORDS * k) : lanes;
-  size_t n_words = is_long ? POWER_WORDS : Q_LANES;
+/* What a text in pieces has kept: behind the lanes, and if they are all there is, in lane 0. */
+INLINE struct poly_value chapoly_solo_kept(const uint64_t *lanes, bool is_long) {
+  const uint64_t *behind = lanes + POLY_LIMBS * Q_LANES;
   struct poly_value x;
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) {
-    x.limb[i] = is_long && POWER_WORDS > 1 ? q_load(words + n_words * i) : q_set(words[n_words * i]);
+    x.limb[i] = is_long ? q_load(behind + Q_LANES * i) : q_set(lanes[Q_LANES * i]);
   }
   return x;
 }
@@ -43,27 +41,13 @@ INLINE struct poly_value chapoly_solo_kept(const uint64_t *lanes, size_t k, bool
 INLINE void chapoly_solo_powers(struct chapoly_work *w, const struct sl_poly1305 *poly, uint64_t *lanes,
                                 struct sl_stream *piece, bool is_long) {
   bool has_them = piece != NULL && piece->n_powers > is_long;
-  struct poly_value x = has_them ? chapoly_solo_kept(lanes, 0, is_long) : chapoly_solo_new_powers(poly, lanes, is_long);
-  w->solo[0] = poly_factor(x);
-  for (size_t k = 1; k < POLY_SOLO_FACTORS && is_long; k++) {
-    if (has_them) {
-      x = chapoly_solo_kept(lanes, k, true);
-    } else {
-      x = poly_value_of(&w->solo[k / 2]);
-      poly_times(&x, &w->solo[(k - 1) / 2]);
-    }
-    w->solo[k] = poly_factor(x);
-  }
+  struct poly_value x = has_them ? chapoly_solo_kept(lanes, is_long) : chapoly_solo_new_powers(poly, lanes, is_long);
+  w->solo = poly_factor(x);
   if (piece == NULL || has_them) return;
   piece->n_powers = 1 + is_long;
-  uint64_t *kept = lanes + POLY_LIMBS * Q_LANES;
-  for (size_t k = 0; k < POLY_SOLO_FACTORS && is_long; k++) {
-    x = poly_value_of(&w->solo[k]);
-    for (unsigned i = 0; i < POLY_LIMBS; i++, kept += POWER_WORDS) memcpy(kept, &x.limb[i], 8 * POWER_WORDS);
-  }
+  for (unsigned i = 0; i < POLY_LIMBS && is_long; i++) q_store(lanes + Q_LANES * (POLY_LIMBS + i), x.limb[i]);
 }
-_Static_assert(8 * POLY_LIMBS * (Q_LANES + POLY_SOLO_FACTORS * POWER_WORDS) <= sizeof((struct sl_stream *)0)->powers,
-               "the powers must fit their place");
+_Static_assert(2 * POLY_LIMBS * sizeof(v) <= sizeof((struct sl_stream *)0)->powers, "the powers must fit their place");
 
 /* The hash so far becomes lane 0, and is not yet multiplied: a block of each lane comes first. */
 INLINE void chapoly_solo_begin(struct chapoly_work *w, const struct sl_poly1305 *poly) {
@@ -114,11 +98,11 @@ static void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t 
     if (n > n_steps) n = n_steps;
     p += n * STEP_LEN;
     struct poly_sum s = poly_sum_of(poly_run_at(p - STEP_LEN));
-    POLY_UNROLL for (unsigned i = 1; i < POLY_SOLO_MERGED; i++) {
+    UNROLL for (unsigned i = 1; i < POLY_SOLO_MERGED; i++) {
       if (i == n) break;
-      s = poly_sum_add_power(s, poly_run_at(p - (i + 1) * STEP_LEN), w->solo, i, POLY_BLOCK);
+      s = poly_sum_add_power(s, poly_run_at(p - (i + 1) * STEP_LEN), &w->solo, i, POLY_BLOCK);
     }
-    h = poly_carried(poly_sum_add_power(s, h, w->solo, n - is_first, POLY_VALUE)); /* h last: all else is early */
+    h = poly_carried(poly_sum_add_power(s, h, &w->solo, n - is_first, POLY_VALUE)); /* h last: all else is early */
   }
   w->hash[0] = h;
 }
@@ -127,7 +111,7 @@ static void chapoly_solo_steps(struct chapoly_work *w, const uint8_t *p, size_t 
 
 static void chapoly_solo_start(struct chapoly_work *w, const uint8_t *key, const uint8_t *nonce, size_t n_states,
                                uint32_t counter) {
-  for (size_t s = 0; s < STATES(n_states); s++) {
+  for (size_t s = 0; s < n_states; s++) {
     v *start = w->start + 16 * s;
     chacha_start_constants(start);
     ROLLED for (size_t i = 0; i < 8; i++) start[4 + i] = w_set(sl_load32_le(key + 4 * i));

@@ -1,6 +1,6 @@
-/* chapoly_template.h - AEAD_CHACHA20_POLY1305 (RFC 8439 2.8) for x86: what vectors do, one body for every width, many records at
- * once. A variant includes its chapoly_vec*.h, its chapoly_poly*.h and this, then makes its table. Who goes where and when is
- * chapoly_common.c's, which calls what is here through struct chapoly_width.
+/* chapoly_template.h - AEAD_CHACHA20_POLY1305 (RFC 8439 2.8) in wide vectors with many registers, many records at once. A kernel
+ * includes its vectors (chapoly_vec512.h), its Poly1305 in lanes (chapoly_poly52.h) and this. Widths with 16 registers have another body,
+ * engine/chapoly_units.h. Who goes where and when is chapoly_common.c's, which calls what is here through struct chapoly_width.
  *
  * ChaCha20 is vertical: vector i of a state has word i of W_LANES blocks. A pass computes PASS_BLOCKS lanes, which belong
  *
@@ -18,7 +18,7 @@
  *     group    lane i of vector u is record Q_LANES u + i, each with its own r
  *
  * and walks over the ciphertext of a pass as long as it is in the first-level cache: behind the pass when sealing, ahead of it
- * when opening, for the text may be replaced in place. With two states, a turn leaves a group's ciphertext in pairs, as Poly1305
+ * when opening, for the text may be replaced in place. A turn leaves a group's ciphertext in pairs, as Poly1305
  * has it in lanes, whatever the direction.
  *
  *     pass 0 | pass 1 and text 0 | Poly1305 | pass 2 and text 1 | Poly1305 | ... | rest, lengths, tags
@@ -47,7 +47,7 @@ struct chapoly_work {
   struct poly_value hash[N_VECTORS];            /* solo: [0] */
   struct chapoly_tags tags;                     /* s, then the tags */
   struct poly_factor r[POLY_MERGED][N_VECTORS]; /* powers 1, 2, ... of each r */
-  struct poly_factor solo[POLY_SOLO_FACTORS];   /* solo: powers 1, 2, ... of r^Q_LANES */
+  struct poly_factor solo;                      /* solo: r^Q_LANES, or powers 8, 7 ... 1 of it, a lane each */
   uint64_t lanes[POLY_LIMBS * Q_LANES];         /* solo: limbs of r^Q_LANES ... r^1 */
   uint8_t rest[PASS_BLOCKS][64];                /* stream of lanes that are no whole block of text */
   v *stream;                                    /* that of streams[] which is of this pass */
@@ -84,7 +84,7 @@ SHARED void chapoly_wipe_state(v *p, size_t stride) {
 }
 
 INLINE v *chapoly_other_stream(struct chapoly_work *w) {
-  return w->streams[w->stream == w->streams[0] ? W_STATES - 1 : 0];
+  return w->streams[w->stream == w->streams[0]];
 }
 
 SHARED void chapoly_work_wipe(struct chapoly_work *w) {
@@ -102,9 +102,7 @@ SHARED void chapoly_work_wipe(struct chapoly_work *w) {
   if (w->used & USED_SOLO) {
     chapoly_wipe(w->lanes, sizeof w->lanes);
     chapoly_wipe(w->hash, sizeof w->hash[0]);
-    for (size_t i = 0; i < (w->used & USED_SOLO_LONG ? POLY_SOLO_FACTORS : 1); i++) {
-      chapoly_wipe(&w->solo[i], sizeof w->solo[i]);
-    }
+    chapoly_wipe(&w->solo, sizeof w->solo);
   }
 }
 _Static_assert((offsetof(struct chapoly_work, r[1]) - offsetof(struct chapoly_work, hash)) % (2 * sizeof(v)) == 0,
@@ -113,13 +111,10 @@ _Static_assert(W_LANES * 64 == 16 * sizeof(v), "the blocks of a state are as lon
 
 /* ---- ChaCha20 ------------------------------------------------------------------------------------------------ */
 
-/* How many states a pass has, 1 or 2, where there can be two. */
-#define STATES(n) (W_STATES > 1 ? (n) : 1)
-
 /* Behind the making of a state. */
 INLINE void chacha_begin(struct chapoly_work *w, size_t n_states) {
   w->used |= USED_PASS | (n_states > 1 ? USED_STATES : 0);
-  for (size_t s = 0; s < STATES(n_states); s++) chacha_first_columns(w->first + 16 * s, w->start + 16 * s);
+  for (size_t s = 0; s < n_states; s++) chacha_first_columns(w->first + 16 * s, w->start + 16 * s);
 }
 
 /* The states of a pass; on to the next pass's counters. Where lanes is not NULL, with the text of the pass before; both
@@ -127,9 +122,9 @@ INLINE void chacha_begin(struct chapoly_work *w, size_t n_states) {
 SHARED const v *chacha_pass(struct chapoly_work *w, size_t n_states, size_t blocks_per_record,
                             const struct chapoly_lanes *lanes, bool seal) {
   v *before = w->stream;
-  if (W_STATES > 1 && lanes != NULL) w->stream = chapoly_other_stream(w);
+  if (lanes != NULL) w->stream = chapoly_other_stream(w);
   chacha_states(w->stream, w->start, w->first, n_states, before, lanes, seal);
-  for (size_t s = 0; s < STATES(n_states); s++) {
+  for (size_t s = 0; s < n_states; s++) {
     w->start[16 * s + 12] = w_add(w->start[16 * s + 12], w_set((uint32_t)blocks_per_record));
   }
   return before;
@@ -170,12 +165,8 @@ INLINE struct poly_value poly_add(struct poly_value a, struct poly_value b) {
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) a.limb[i] = q_add(a.limb[i], b.limb[i]);
   return a;
 }
-INLINE struct poly_value poly_mul(struct poly_value a, const struct poly_factor *f) {
-  return poly_carried(poly_sum_add(poly_sum_of(poly_zero()), a, f, POLY_ALONE));
-}
 /* The hash h of one record, and a block. */
 INLINE struct poly_value poly_absorbed(struct poly_value h, const struct poly_factor *f, struct poly_value block) {
-  if (!POLY_ADDS_LAST) return poly_mul(poly_add(h, block), f);
   return poly_carried(poly_sum_add(poly_sum_of(block), h, f, POLY_ALONE));
 }
 
@@ -196,9 +187,9 @@ INLINE struct poly_factor poly_clamped(v low, v high) {
   return poly_factor(poly_block(low, high, q_zero()));
 }
 
-/* x = x f, where that is not done for every block. */
-POLY_TIMES void poly_times(struct poly_value *x, const struct poly_factor *f) {
-  *x = poly_mul(*x, f);
+/* x = x f, where that is not done for every block: what comes next waits for it. */
+INLINE void poly_times(struct poly_value *x, const struct poly_factor *f) {
+  *x = poly_carried(poly_sum_add(poly_sum_of(poly_zero()), *x, f, POLY_ALONE));
 }
 
 /* The powers of w->r[0][u] that are merged. */
@@ -222,7 +213,7 @@ static const struct chapoly_tags *chapoly_group_tags(struct chapoly_work *w, con
   for (size_t u = 0; u < chapoly_n_vectors(rec); u++) {
     uint64_t *tag_low = w->tags.low + Q_LANES * u, *tag_high = w->tags.high + Q_LANES * u;
     v low, high, s = q_load(tag_low);
-    if (POLY_ADDS_LAST) poly_times(&w->hash[u], &w->r[0][u]);
+    poly_times(&w->hash[u], &w->r[0][u]);
     poly_finish(w->hash[u], &low, &high);
     v sum = q_add(low, s);
     v carry = q_right(q_or(q_and(low, s), q_and_not(q_or(low, s), sum)), 63);
@@ -277,11 +268,11 @@ static void chapoly_set_lanes(struct chapoly_work *w, struct chapoly_records *re
   }
 }
 
-/* The turn. Where both passes have W_STATES > 1, the rounds xor the text, too. */
+/* The turn. Where both passes have W_STATES, the rounds xor the text, too. */
 static const void *chapoly_next(struct chapoly_work *w, struct chapoly_lanes *lanes, size_t n_states, size_t n_next,
                                 size_t blocks_per_record, bool seal) {
   const v *pairs = NULL;
-  if (W_STATES > 1 && n_states == W_STATES && n_next == W_STATES) {
+  if (n_states == W_STATES && n_next == W_STATES) {
     if (w->used & USED_REST) w->used |= USED_STREAMS;
     pairs = chacha_pass(w, n_next, blocks_per_record, lanes, seal);
   } else {
@@ -352,7 +343,7 @@ static const struct chapoly_width chapoly_width = {
     .solo_end = chapoly_solo_end,
     .heads = chapoly_heads,
     .few_blocks = chacha_few_blocks,
-    .text_block = TEXT_BLOCK,
+    .text_block = row_text_block,
 };
 _Static_assert((int)PASS_BLOCKS <= (int)PLACES_MAX, "every pass has its places");
 

@@ -210,6 +210,5 @@ static void row_text_block(struct sl_aead_job *job, size_t off, const uint8_t *s
     if (job->tail_len > 0) job->tail = (uint8_t)(word >> 8 * (len % 4));
   }
 }
-#define TEXT_BLOCK row_text_block
 
 #endif
