@@ -7,6 +7,7 @@ set(isa_flags
   chapoly_units.c "-mssse3 -msse4.1"
   cpu.c ""
   gcm_aesni.c "-mssse3 -msse4.1 -maes -mpclmul"
+  gcm_expand.c "-mssse3 -msse4.1 -maes -mpclmul"
   gcm_vaes256.c "-mavx2 -maes -mpclmul -mvaes -mvpclmulqdq"
   gcm_vaes512.c "-mbmi2 -maes -mpclmul -mvaes -mvpclmulqdq -mavx512f -mavx512bw -mavx512dq -mavx512vl"
   kernels.c ""
