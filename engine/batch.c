@@ -53,8 +53,8 @@ struct sl_record *sl_batch_lend(struct sl_batch *batch, struct sl_task *owner) {
   struct sl_record *record = batch->lendable;
   if (record == NULL || batch->n_records == batch->cap) return NULL;
   batch->lendable = record->next;
-  record->err =
-      SL_OK; /* describing it sets what else is read: no more than this is cleared, it is done for each record */
+  /* Describing it sets what else is read. This is done for each record, so no more is cleared. */
+  record->err = SL_OK;
   record->next = NULL;
   record->owner = owner;
   record->is_lent = true;

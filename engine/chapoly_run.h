@@ -61,19 +61,6 @@ struct chapoly_units_width {
   void (*wipe)(struct chapoly_run *run);
 };
 
-/* The lanes of a state: blocks of key stream. 16 bytes can be read at a nonce. */
-#define CHACHA_LANES(lanes)                                                                                            \
-  struct chacha_lanes {                                                                                                \
-    const uint8_t *key[lanes], *nonce[lanes];                                                                          \
-    uint32_t counter[lanes];                                                                                           \
-  }
-
-/* The lane of a unit. */
-static inline uint32_t chapoly_unit_counter(const struct chapoly_run *run, struct chapoly_unit unit) {
-  return unit.number == 0 ? 0 : (uint32_t)(unit.number - 1) + run->counter;
-}
-_Static_assert(offsetof(struct sl_aead_job, nonce) + 16 <= sizeof(struct sl_aead_job), "a nonce is read as one block");
-
 /* A kernel's struct sl_aead_ops and sl_stream_ops, but for the width. */
 void sl_units_expand(struct sl_aead_key *key, const uint8_t *secret);
 void sl_units_jobs(const struct chapoly_units_width *width, struct sl_aead_job *const *jobs, size_t n, bool seal);

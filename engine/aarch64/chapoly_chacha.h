@@ -5,7 +5,6 @@
 #define SEALANE_ENGINE_AARCH64_CHAPOLY_CHACHA_H
 
 #include "engine/aarch64/block.h"
-#include "engine/chapoly_run.h"
 #include "engine/portable/unroll.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -18,7 +17,8 @@ enum {
   STATES = 2,
   W_BYTES = 16,
 };
-CHACHA_LANES(LANES);
+
+#include "engine/chapoly_lanes.h"
 
 INLINE w w_load(const uint8_t *p) {
   return vreinterpretq_u32_u8(vld1q_u8(p));

@@ -5,12 +5,7 @@
 static void neon_begin(struct chapoly_run *run) {
   for (unsigned s = 0; s < STATES; s++) {
     struct chacha_lanes lane;
-    for (unsigned i = 0; i < LANES; i++) { /* lanes that are over repeat the first unit */
-      struct chapoly_unit unit = run->unit[LANES * s + i < run->n_units ? LANES * s + i : 0];
-      lane.key[i] = sl_chapoly_secret(unit.job->key);
-      lane.nonce[i] = unit.job->nonce;
-      lane.counter[i] = chapoly_unit_counter(run, unit);
-    }
+    chapoly_lanes(run, LANES * s, &lane);
     chacha_begin((w *)run->start + 16 * s, &lane);
   }
 }

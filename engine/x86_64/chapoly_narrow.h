@@ -2,9 +2,7 @@
 #ifndef SEALANE_ENGINE_X86_64_CHAPOLY_NARROW_H
 #define SEALANE_ENGINE_X86_64_CHAPOLY_NARROW_H
 
-#include "engine/chapoly_run.h"
-
-CHACHA_LANES(LANES);
+#include "engine/chapoly_lanes.h"
 
 /* Rows become columns, in every 128-bit lane. */
 INLINE void w_transpose(w x[4]) {
@@ -78,18 +76,9 @@ SHARED void chacha_few(uint8_t (*stream)[UNIT_LEN], const struct chacha_lanes *l
 
 #include "engine/x86_64/chapoly_rounds.h"
 
-/* The lanes of the state. Those that are over repeat the first unit. */
-INLINE void narrow_lanes(const struct chapoly_run *run, struct chacha_lanes *lane) {
-  for (unsigned i = 0; i < LANES; i++) {
-    struct chapoly_unit unit = run->unit[i < run->n_units ? i : 0];
-    lane->key[i] = sl_chapoly_secret(unit.job->key);
-    lane->nonce[i] = unit.job->nonce;
-    lane->counter[i] = chapoly_unit_counter(run, unit);
-  }
-}
 static void narrow_begin(struct chapoly_run *run) {
   struct chacha_lanes lane;
-  narrow_lanes(run, &lane);
+  chapoly_lanes(run, 0, &lane);
   chacha_begin((w *)run->start, &lane);
 }
 static void narrow_next(struct chapoly_run *run) {
@@ -98,7 +87,7 @@ static void narrow_next(struct chapoly_run *run) {
 }
 static void narrow_few(struct chapoly_run *run) {
   struct chacha_lanes lane;
-  narrow_lanes(run, &lane);
+  chapoly_lanes(run, 0, &lane);
   chacha_few(run->stream, &lane);
 }
 

@@ -68,7 +68,7 @@ INLINE uint64_t *chapoly_solo_lanes(struct chapoly_work *w, struct sl_stream *pi
 
 static void chapoly_solo_hash(struct chapoly_work *w, const struct sl_poly1305 *poly, struct sl_stream *piece,
                               bool is_long) {
-  w->used |= USED_SOLO | (is_long ? USED_SOLO_LONG : 0);
+  w->used |= USED_SOLO;
   chapoly_solo_powers(w, poly, chapoly_solo_lanes(w, piece), piece, is_long);
   chapoly_solo_begin(w, poly);
 }

@@ -60,9 +60,8 @@ enum {
   USED_STATES = 2,  /* two of them */
   USED_STREAMS = 4, /* the stream of the pass before, where it is no ciphertext now */
   USED_GROUP = 8,   /* Poly1305 of a group */
-  USED_SOLO = 32,   /* Poly1305 of a solo */
-  USED_SOLO_LONG = 64,
-  USED_REST = 128,
+  USED_SOLO = 16,   /* Poly1305 of a solo */
+  USED_REST = 32,
 };
 
 /* sl_wipe() of whole vectors, in steps that start at once: of a memset the compiler makes `rep stos`, which does not. */
@@ -160,10 +159,6 @@ INLINE struct poly_value poly_select(v mask, struct poly_value a, struct poly_va
 INLINE struct poly_value poly_first(struct poly_value x) {
   UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) x.limb[i] = q_first(x.limb[i]);
   return x;
-}
-INLINE struct poly_value poly_add(struct poly_value a, struct poly_value b) {
-  UNROLL for (unsigned i = 0; i < POLY_LIMBS; i++) a.limb[i] = q_add(a.limb[i], b.limb[i]);
-  return a;
 }
 /* The hash h of one record, and a block. */
 INLINE struct poly_value poly_absorbed(struct poly_value h, const struct poly_factor *f, struct poly_value block) {

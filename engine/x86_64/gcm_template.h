@@ -101,26 +101,6 @@ INLINE v gcm_folded(v x) {
   return v_xor(x, v_swap(x));
 }
 
-/* s + a*g + b*h; g_folded = gcm_folded(g). `first`: there is no sum yet. */
-INLINE struct gcm_sum gcm_add_products(struct gcm_sum s, v a, v g, v g_folded, v b, v h, v h_folded, bool first) {
-  if (first) {
-    v mid = V_SCHOOLBOOK ? v_xor3(v_clmul_lh(a, g), v_clmul_hl(a, g), v_clmul_lh(b, h))
-                         : v_xor(v_clmul_ll(gcm_folded(a), g_folded), v_clmul_ll(gcm_folded(b), h_folded));
-    return (struct gcm_sum){v_xor(v_clmul_ll(a, g), v_clmul_ll(b, h)),
-                            V_SCHOOLBOOK ? v_xor(mid, v_clmul_hl(b, h)) : mid,
-                            v_xor(v_clmul_hh(a, g), v_clmul_hh(b, h))};
-  }
-  s.low = v_xor3(s.low, v_clmul_ll(a, g), v_clmul_ll(b, h));
-  s.high = v_xor3(s.high, v_clmul_hh(a, g), v_clmul_hh(b, h));
-  if (V_SCHOOLBOOK) {
-    s.mid = v_xor3(s.mid, v_clmul_lh(a, g), v_clmul_hl(a, g));
-    s.mid = v_xor3(s.mid, v_clmul_lh(b, h), v_clmul_hl(b, h));
-  } else {
-    s.mid = v_xor3(s.mid, v_clmul_ll(gcm_folded(a), g_folded), v_clmul_ll(gcm_folded(b), h_folded));
-  }
-  return s;
-}
-
 /* s + a*h, or a*h where there is no sum yet. */
 INLINE struct gcm_sum gcm_add_product(struct gcm_sum s, v a, v h, bool first) {
   v low = v_clmul_ll(a, h), high = v_clmul_hh(a, h);
