@@ -34,17 +34,9 @@ def size_of(path):
 
 
 def read_table(text):
-    """(compiler, {kernel: (line, bytes)}); ValueError says in which line the table cannot be read."""
-    compiler, rows = "any", {}
-    for number, line in enumerate(text.splitlines(), 1):
-        row = re.fullmatch(r"(\w+)\s+(\d+)", line)
-        if line.startswith("compiler "):
-            compiler = line.removeprefix("compiler ").strip()
-        elif row:
-            rows[row.group(1)] = number, int(row.group(2))
-        elif line.strip() and not line.startswith("#"):
-            raise ValueError(f"{number}: cannot read '{line}': kernel, bytes")
-    return compiler, rows
+    """(compiler, {kernel: (line, bytes)}); ValueError as spills.read_rows()."""
+    compiler, rows = spills.read_rows(text, r"(\w+)\s+(\d+)", "kernel, bytes")
+    return compiler, {row.group(1): (line, int(row.group(2))) for line, row in rows}
 
 
 def problems(table, objects):
@@ -54,13 +46,10 @@ def problems(table, objects):
     except ValueError as error:
         line, _, text = str(error).partition(": ")
         return [(int(line), text)], ""
-    if not objects:
-        return [], f"no x86-64 kernel in {spills.OBJECTS}"
-    sizes = {}
-    for path in kernels(objects):
-        if compiler not in ("any", spills.compiler_of(path)):
-            return [], f"the table is for {compiler}, {path.name} is by {spills.compiler_of(path) or 'nobody it names'}"
-        sizes[name_of(path)] = sum(size_of(path))
+    skipped = spills.why_not(compiler, kernels(objects))
+    if skipped:
+        return [], skipped
+    sizes = {name_of(path): sum(size_of(path)) for path in kernels(objects)}
     found = []
     for kernel, n in sizes.items():
         line, allowed = rows.get(kernel, (1, 0))
@@ -72,7 +61,7 @@ def problems(table, objects):
 
 def updated(table, objects):
     lines = [line for line in table.splitlines() if not re.fullmatch(r"\w+\s+\d+", line)]
-    lines += [f"{name_of(path):15} {-(-sum(size_of(path)) // STEP) * STEP:6}" for path in kernels(objects)]
+    lines += [f"{name_of(path):15} {-(-sum(size_of(path)) // STEP) * STEP:6}" for path in objects]
     return "\n".join(lines) + "\n"
 
 
@@ -89,12 +78,7 @@ def main():
     objects = sorted((root / spills.OBJECTS).glob("*.o"))
     table = (root / TABLE_PATH).read_text()
     if sys.argv[1:] == ["--update"]:
-        others = {spills.compiler_of(path) for path in kernels(objects)} - {read_table(table)[0]}
-        if others or not objects:
-            print(f"{spills.OBJECTS}: built by {', '.join(sorted(others)) or 'nobody yet'}, not by {read_table(table)[0]}")
-            return 1
-        (root / TABLE_PATH).write_text(updated(table, objects))
-        return 0
+        return spills.update(root / TABLE_PATH, read_table(table)[0], kernels(objects), updated)
     objects = [pathlib.Path(name) for name in sys.argv[1:]] or objects
     found, skipped = problems(table, objects)
     for line, text in found:

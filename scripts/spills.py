@@ -94,18 +94,44 @@ def compiler_of(path):
     return f"{'gcc' if match.group(1) == 'GCC' else 'clang'} {match.group(2)}" if match else ""
 
 
-def read_table(text):
-    """(compiler, {(kernel, function): Allowance}); ValueError says in which line the table cannot be read."""
-    compiler, rows = "any", {}
+def read_rows(text, pattern, columns):
+    """(compiler, [(line, match)]) of a table about objects; ValueError says in which line it cannot be read."""
+    compiler, rows = "any", []
     for number, line in enumerate(text.splitlines(), 1):
-        row = re.fullmatch(r"(\w+)\s+(\w+)\s+(\d+)\s+(\d+)\s+(\S.*)", line)
+        row = re.fullmatch(pattern, line)
         if line.startswith("compiler "):
             compiler = line.removeprefix("compiler ").strip()
         elif row:
-            rows[row.group(1, 2)] = Allowance(number, int(row.group(3)), int(row.group(4)), row.group(5))
+            rows.append((number, row))
         elif line.strip() and not line.startswith("#"):
-            raise ValueError(f"{number}: cannot read '{line}': kernel, function, loads, stores, reason")
+            raise ValueError(f"{number}: cannot read '{line}': {columns}")
     return compiler, rows
+
+
+def read_table(text):
+    """(compiler, {(kernel, function): Allowance}); ValueError as read_rows()."""
+    compiler, rows = read_rows(text, r"(\w+)\s+(\w+)\s+(\d+)\s+(\d+)\s+(\S.*)", "kernel, function, loads, stores, reason")
+    return compiler, {row.group(1, 2): Allowance(line, int(row.group(3)), int(row.group(4)), row.group(5)) for line, row in rows}
+
+
+def why_not(compiler, objects):
+    """Why a table for this compiler says nothing about these objects, or ""."""
+    if not objects:
+        return f"no x86-64 kernel in {OBJECTS}"
+    for path in objects:
+        if compiler not in ("any", compiler_of(path)):
+            return f"the table is for {compiler}, {path.name} is by {compiler_of(path) or 'nobody it names'}"
+    return ""
+
+
+def update(table_path, compiler, objects, updated):
+    """Writes what updated() makes of the table and the objects of build/; the status to exit with."""
+    others = {compiler_of(path) for path in objects} - {compiler}
+    if others or not objects:
+        print(f"{OBJECTS}: built by {', '.join(sorted(others)) or 'nobody yet'}, not by {compiler}")
+        return 1
+    table_path.write_text(updated(table_path.read_text(), objects))
+    return 0
 
 
 def worst_by_function(loops):
@@ -125,14 +151,10 @@ def problems(table, objects):
     except ValueError as error:
         line, _, text = str(error).partition(": ")
         return [(int(line), text)], ""
-    if not objects:
-        return [], f"no x86-64 kernel in {OBJECTS}"
-    loops = []
-    for path in objects:
-        if compiler not in ("any", compiler_of(path)):
-            return [], f"the table is for {compiler}, {path.name} is by {compiler_of(path) or 'nobody it names'}"
-        loops += hot_loops(path)
-    found, worst = [], worst_by_function(loops)
+    skipped = why_not(compiler, objects)
+    if skipped:
+        return [], skipped
+    found, worst = [], worst_by_function([loop for path in objects for loop in hot_loops(path)])
     for (kernel, function), loop in worst.items():
         allowed = rows.get((kernel, function), Allowance(1, 0, 0))
         if loop.loads > allowed.loads or loop.stores > allowed.stores:
@@ -169,13 +191,7 @@ def main():
     objects = [pathlib.Path(name) for name in sys.argv[1:]] or sorted((root / OBJECTS).glob("*.o"))
     table = (root / TABLE_PATH).read_text()
     if sys.argv[1:] == ["--update"]:
-        objects = sorted((root / OBJECTS).glob("*.o"))
-        others = {compiler_of(path) for path in objects} - {read_table(table)[0]}
-        if others or not objects:
-            print(f"{OBJECTS}: built by {', '.join(sorted(others)) or 'nobody yet'}, not by {read_table(table)[0]}")
-            return 1
-        (root / TABLE_PATH).write_text(updated(table, objects))
-        return 0
+        return update(root / TABLE_PATH, read_table(table)[0], sorted((root / OBJECTS).glob("*.o")), updated)
     found, skipped = problems(table, objects)
     for line, text in found:
         print(f"{TABLE_PATH}:{line}: {text}")
